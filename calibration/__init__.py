@@ -1,0 +1,1 @@
+"""Calibration samples for static int8 and temperature scaling of confidences."""

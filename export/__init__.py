@@ -1,0 +1,1 @@
+"""Everything that leaves: variants, bundles, verification and the runtime that ships."""

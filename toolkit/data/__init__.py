@@ -1,0 +1,1 @@
+"""Labelled and unlabelled text: hub, folder, built-in."""
