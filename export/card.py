@@ -1,0 +1,119 @@
+"""The model card of a bundle: its README.md, with every value escaped."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from export.manifest import NON_COMMERCIAL, Manifest
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
+
+
+@dataclass(frozen=True)
+class CardScore:
+    """An entity F1 (0 to 100) with its 95 % interval, on `entities` gold entities."""
+
+    data: str
+    language: str
+    split: str
+    f1: float
+    low: float
+    high: float
+    entities: int
+    teacher_f1: float | None = None
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the model card says beyond the manifest.
+
+    Only what follows from the files belongs here: a latency would make two builds of one bundle differ.
+    Those are in evidence/.
+    """
+
+    summary: str
+    scores: tuple[CardScore, ...] = ()
+    limits: tuple[str, ...] = ()
+    example: str = "Rais Samia Suluhu Hassan alitembelea Arusha."
+    extra: tuple[tuple[str, str], ...] = ()  # more (what, value) rows for the table of facts
+
+
+def escape(text: str) -> str:
+    """`text` as one line of Markdown that reads as it stands: no markup, no HTML, no links."""
+    line = " ".join(text.split())
+    line = _MARKDOWN.sub(r"\\\1", line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+    line = re.sub(r"^(\d+)\.(?= |$)", r"\1&#8203;.", line)  # no numbered list
+    return re.sub(r"(?i)\b((?:https?|ftp|mailto)(?=:)|www(?=\.))", r"\1&#8203;", line)  # no links
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table of escaped cells."""
+    lines = ["| " + " | ".join(map(escape, row)) + " |" for row in (header, *rows)]
+    return [lines[0], "|" + " --- |" * len(header), *lines[1:], ""]
+
+
+def model_card(manifest: Manifest, card: Card) -> str:
+    """README.md of a bundle.
+
+    Args:
+        manifest: its `files` hold what the card gives sizes of (model, tokenizer), not yet the card itself.
+    """
+    front = {
+        "language": list(manifest.languages),
+        "pipeline_tag": "token-classification",
+        "library_name": "onnxruntime",
+        "license": "other",
+        "license_name": manifest.licence.replace(" ", "-"),
+    }
+    size = sum(manifest.files[name].bytes for name in manifest.model_parts)
+    facts = [
+        ("languages", ", ".join(manifest.languages)),
+        ("entity types", ", ".join(sorted({label[2:] for label in manifest.labels if label != "O"}))),
+        ("model", f"{manifest.model}, {manifest.dtype}, {size / 1e6:.2f} MB"),
+        ("tokenizer", f"tokenizer.json, {manifest.files['tokenizer.json'].bytes / 1e6:.2f} MB"),
+        ("needs", ", ".join(manifest.requires)),
+        ("licence", manifest.licence),
+        *card.extra,
+    ]
+    lines = ["---", *(f"{key}: {json.dumps(value)}" for key, value in front.items()), "---", ""]
+    lines += [f"# {escape(manifest.name)}", "", escape(card.summary), ""]
+    lines += table(("what", "value"), facts)
+    lines += ["## Use", "", "    " + _command(card.example), ""]
+    lines += ["Opens as a folder in transformers.js and in optimum's ORTModelForTokenClassification too.", ""]
+    if card.scores:
+        lines += ["## How good it is", "", "Entity F1 with its 95 % interval:", "", *_scores(card.scores)]
+    if card.limits:
+        lines += ["## Limits", "", *(f"- {escape(limit)}" for limit in card.limits), ""]
+    lines += ["## Licences", "", *table(("what", "licence", "commercial use"), _licences(manifest))]
+    if manifest.licence == NON_COMMERCIAL:
+        lines += ["The weights may be used for **non-commercial** purposes only (LICENSES/).", ""]
+    lines += ["What it was made from and how stands in manifest.json, what was measured in evidence/.", ""]
+    return "\n".join(lines)
+
+
+def _command(example: str) -> str:
+    quoted = " ".join(example.split()).replace("'", "'\\''")
+    return f"python runtime/tagger.py '{quoted}'"
+
+
+def _scores(scores: Sequence[CardScore]) -> list[str]:
+    rows = [
+        (
+            score.data,
+            score.language,
+            score.split,
+            f"{score.f1:.1f}",
+            f"{score.low:.1f} to {score.high:.1f}",
+            str(score.entities),
+            "" if score.teacher_f1 is None else f"{score.teacher_f1:.1f}",
+        )
+        for score in scores
+    ]
+    return table(("data", "language", "split", "F1", "interval", "entities", "teacher's F1"), rows)
+
+
+def _licences(manifest: Manifest) -> list[tuple[str, str, str]]:
+    return [(item.what, item.licence, "yes" if item.commercial else "no") for item in manifest.licences]

@@ -1,0 +1,153 @@
+"""The command line of the tagger: texts in as arguments, lines or JSON lines; entities out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from .errors import UserError
+from .tagger import TaggedEntity, Tagger
+
+HELP = """\
+Find people, organisations, places and dates in text, with offsets into that very text.
+
+  python runtime/tagger.py "Rais Samia Suluhu Hassan alitembelea Arusha."
+  python runtime/tagger.py --json - < lines.txt          one text per line, one JSON object per line
+  python runtime/tagger.py --jsonl < texts.jsonl         {"id": …, "text": …} per line
+"""
+NOTES = """\
+Plain output: type, score, start-end in code points, text. From standard input each line of output begins with
+the number of the input line. JSON output also has UTF-8 byte and UTF-16 offsets; every end is exclusive.
+With --jsonl a bad line is answered by {"line": n, "error": …} and the rest goes on.
+Exit code: 0; 2 for a bad option, bad input or an incomplete bundle.
+
+As a library:  from runtime import Tagger;  Tagger.load("path/to/bundle").tag("…")
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code. A UserError is one line on stderr."""
+    options = _parser().parse_args(arguments)
+    out = sys.stdout.buffer
+    try:
+        tagger = Tagger.load(options.bundle, threads=options.threads)
+        if options.jsonl:
+            _answer_json_lines(tagger, sys.stdin.buffer, out)
+        else:
+            _answer_texts(tagger, options, out)
+        out.flush()
+    except UserError as error:
+        out.flush()
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tagger.py", description=HELP, epilog=NOTES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("text", nargs="*", help="texts; - or none: standard input, one per line")
+    parser.add_argument("--json", action="store_true", help="one JSON object per text")
+    parser.add_argument("--jsonl", action="store_true", help="JSON lines in and out")
+    parser.add_argument("--threads", type=_threads, metavar="N", help="default: what the bundle says")
+    parser.add_argument(
+        "--bundle",
+        type=Path,
+        metavar="PATH",
+        default=Path(__file__).resolve().parent.parent,
+        help="another bundle than the one this file lies in",
+    )
+    return parser
+
+
+def _threads(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 1024:
+        raise argparse.ArgumentTypeError(f"{value!r} is no number of threads (1 or more)")
+    return int(value)
+
+
+def _answer_texts(tagger: Tagger, options: argparse.Namespace, out: BinaryIO) -> None:
+    """Tag the texts of the command line or the lines of standard input."""
+    from_input = options.text in ([], ["-"])
+    if from_input and sys.stdin.isatty():
+        raise UserError("No text given.", 'Put it in quotes: tagger.py "…"; --help shows more.')
+    texts = _lines(sys.stdin.buffer) if from_input else enumerate(options.text, start=1)
+    for number, text in texts:
+        entities = tagger.tag(text)
+        if options.json:
+            _write_json(out, {"text": text, "entities": [_fields(entity) for entity in entities]})
+            continue
+        prefix = f"{number}\t" if from_input or len(options.text) > 1 else ""
+        for e in entities:
+            surface = " ".join(e.text.split())
+            row = f"{prefix}{e.type}\t{e.score:.3f}\t{e.start}-{e.end}\t{surface}\n"
+            out.write(row.encode("utf-8", "replace"))
+        if not entities and not from_input:
+            out.write(f"{prefix}(no entities)\n".encode())
+        out.flush()
+
+
+def _lines(stream: BinaryIO) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(stream, start=1):
+        try:
+            yield number, _without_line_end(line.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"Standard input, line {number}: byte {error.start} is not UTF-8.",
+                "Convert the text first, for example: iconv -f WINDOWS-1252 -t UTF-8.",
+            ) from error
+
+
+def _without_line_end(line: str) -> str:
+    return line.removesuffix("\n").removesuffix("\r")
+
+
+def _answer_json_lines(tagger: Tagger, stream: BinaryIO, out: BinaryIO) -> None:
+    """One JSON object per input line, in order; a line that cannot be read is answered by its error."""
+    for number, line in enumerate(stream, start=1):
+        answer: dict[str, Any] = {"line": number}
+        try:
+            request = _request(line)
+            if "id" in request:
+                answer = {"id": request["id"]}
+            answer["entities"] = [_fields(entity) for entity in tagger.tag(request["text"])]
+        except ValueError as error:
+            answer["error"] = f"line {number}: {error}"
+        _write_json(out, answer)
+
+
+def _request(line: bytes) -> dict[str, Any]:
+    """The object of one input line; ValueError says what is wrong with it."""
+    try:
+        request = json.loads(line)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"byte {error.start} is not UTF-8") from error
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(request, dict) or not isinstance(request.get("text"), str):
+        raise ValueError('not an object with a string "text"')
+    return request
+
+
+def _fields(entity: TaggedEntity) -> dict[str, Any]:
+    return {**entity._asdict(), "score": round(entity.score, 4)}
+
+
+def _write_json(out: BinaryIO, value: dict[str, Any]) -> None:
+    """One line of UTF-8; lone surrogates, which UTF-8 cannot hold, are written as \\u escapes."""
+    try:
+        line = json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        line = json.dumps(value).encode("ascii")
+    out.write(line + b"\n")
+    out.flush()

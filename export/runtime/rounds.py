@@ -1,0 +1,287 @@
+"""Measuring artifacts side by side: a process each, timed in turns A B C A B C."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .encode import WordEncoder
+from .machine import describe_machine
+from .measurement import (
+    MEASURED_HERE,
+    Bucket,
+    ColdStart,
+    Measurement,
+    Sizes,
+    Speedup,
+    Throughput,
+    summarize,
+)
+from .memory import Memory
+from .process import WorkerProcess
+from .sizes import artifact_sizes, model_digest
+from .texts import LENGTHS, texts_of_length
+
+SENTENCES = "sentences"  # the bucket of sentences as they are
+MEMORY_TEXTS = 10  # of each length, before memory is read
+Progress = Callable[[int, int, str], None]
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How long and how often to measure. The default takes about 40 s for five small artifacts.
+
+    Attributes:
+        lengths: sub-words per text, with <s> and </s>.
+        rounds: turns each artifact gets at each length.
+        runs: recorded runs of one turn, each on its own text.
+        seconds: what the turns of one artifact at one length may take together; they get shorter, not fewer.
+        warm_runs, warm_seconds: both are reached before the first recorded run.
+        cold_starts: fresh processes per artifact, at least one …
+        cold_seconds: … and no further one after this many seconds.
+        timeout: seconds without an answer after which a process is given up, beyond what a turn may take.
+    """
+
+    lengths: tuple[int, ...] = LENGTHS
+    rounds: int = 5
+    runs: int = 20
+    seconds: float = 2.0
+    warm_runs: int = 5
+    warm_seconds: float = 0.2
+    cold_starts: int = 5
+    cold_seconds: float = 5.0
+    timeout: float = 120.0
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One artifact and the module that answers for it.
+
+    Attributes:
+        folder: holds tokenizer.json and config.json.
+        model: the model file, or the folder of its weights.
+        worker: module to start, speaking the protocol of worker.py.
+        options: further fields of the `load` request.
+    """
+
+    name: str
+    backend: str
+    folder: Path
+    model: Path
+    worker: str
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+def measure_subjects(
+    subjects: Sequence[Subject],
+    sentences: Sequence[Sequence[str]],
+    threads: int = 1,
+    protocol: Protocol | None = None,
+    zipped: bool = True,
+    progress: Progress | None = None,
+) -> dict[str, Measurement]:
+    """Measure each subject in its own process, in turns, so that ratios hold on a noisy machine.
+
+    The first subject is the reference: its tokenizer decides which texts have which length, all others get
+    the same texts, and each has its speed-ups over it. A speed-up is the median over the rounds of the
+    median over the texts of (reference's milliseconds / subject's milliseconds).
+
+    Args:
+        subjects: at least one, with different names.
+        sentences: words of each sentence, real text.
+        threads: of the model; the tokenizer has one.
+        zipped: also deflate the files, a second per 30 MB.
+        progress: called with (steps done, steps in all, what comes next).
+
+    Raises:
+        UserError: a worker fails, ends or hangs; an artifact lacks a file; there is no text.
+    """
+    plan = protocol or Protocol()
+    sentences = [words for words in sentences if words]
+    texts = _texts(WordEncoder.load(subjects[0].folder), sentences, plan)
+    steps = _Steps(len(subjects) * (2 + plan.rounds * len(texts) + plan.cold_starts), progress)
+    sizes: dict[str, tuple[Sizes, str]] = {}
+    for subject in subjects:
+        steps.next(f"weighing {subject.name}")
+        digest = model_digest(subject.folder, subject.model)
+        sizes[subject.name] = artifact_sizes(subject.folder, subject.model, zipped), digest
+    answers: dict[tuple[str, str], list[Answer]] = {}
+    loaded: dict[str, Answer] = {}
+    with ExitStack() as stack:
+        workers: dict[str, WorkerProcess] = {}
+        for subject in subjects:
+            steps.next(f"loading {subject.name}")
+            worker = stack.enter_context(WorkerProcess(subject.name, subject.worker, threads))
+            workers[subject.name] = worker
+            loaded[subject.name] = _load(worker, subject, threads, plan)
+            _warm(worker, texts, plan)
+        for turn in range(plan.rounds):
+            for bucket in texts:
+                for name, worker in workers.items():
+                    steps.next(f"timing {name}, {_spoken(bucket)}")
+                    seconds = plan.seconds / plan.rounds
+                    request = {
+                        "bucket": bucket,
+                        "start": turn * plan.runs,
+                        "runs": plan.runs,
+                        "seconds": seconds,
+                    }
+                    answer = worker.ask("time", plan.timeout + seconds, **request)
+                    answers.setdefault((name, bucket), []).append(answer)
+    cold, memory = _fresh_processes(subjects, texts, threads, plan, steps)
+    machine = describe_machine()
+    first = subjects[0].name
+    return {
+        subject.name: Measurement(
+            name=subject.name,
+            backend=subject.backend,
+            basis=MEASURED_HERE,
+            model_sha256=sizes[subject.name][1],
+            measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            threads=threads,
+            machine=machine,
+            packages=tuple(sorted(loaded[subject.name]["packages"].items())),
+            sizes=sizes[subject.name][0],
+            cold_start=cold[subject.name],
+            buckets=tuple(_bucket(length, answers[subject.name, str(length)]) for length in plan.lengths),
+            throughput=_throughput(answers[subject.name, SENTENCES]),
+            memory=memory[subject.name],
+            memory_imported=Memory(**loaded[subject.name]["memory_imported"]),
+            reference=first if len(subjects) > 1 else None,
+            speedups=_speedups(answers, first, subject.name, plan) if len(subjects) > 1 else (),
+        )
+        for subject in subjects
+    }
+
+
+class _Steps:
+    """Counts towards a known total for a progress bar."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._total, self._progress, self._done = total, progress, 0
+
+    def next(self, what: str) -> None:
+        if self._progress:
+            self._progress(self._done, self._total, what)
+        self._done += 1
+
+
+def _spoken(bucket: str) -> str:
+    return "sentences" if bucket == SENTENCES else f"{bucket} sub-words"
+
+
+def _texts(
+    encoder: WordEncoder, sentences: Sequence[Sequence[str]], plan: Protocol
+) -> dict[str, list[list[str]]]:
+    sizes: dict[str, int] = {}
+
+    def subwords(word: str) -> int:
+        if word not in sizes:
+            sizes[word] = len(encoder.sub_words([word])[0])
+        return sizes[word]
+
+    count = plan.rounds * plan.runs
+    texts = {str(length): texts_of_length(sentences, subwords, length, count) for length in plan.lengths}
+    spread = min(count, len(sentences))
+    texts[SENTENCES] = [list(sentences[index * len(sentences) // spread]) for index in range(spread)]
+    return texts
+
+
+def _load(worker: WorkerProcess, subject: Subject, threads: int, plan: Protocol) -> Answer:
+    request = {"folder": str(subject.folder), "model": str(subject.model), "threads": threads}
+    return worker.ask("load", plan.timeout, **request, **dict(subject.options))
+
+
+def _warm(worker: WorkerProcess, texts: dict[str, list[list[str]]], plan: Protocol) -> None:
+    for bucket, texts_of_bucket in texts.items():
+        worker.ask("texts", plan.timeout, bucket=bucket, texts=texts_of_bucket)
+    for runs, seconds in ((plan.warm_runs, plan.timeout), (10**9, plan.warm_seconds)):
+        request = {"bucket": str(max(plan.lengths)), "start": 0, "runs": runs, "seconds": seconds}
+        worker.ask("time", plan.timeout + seconds, **request)
+
+
+def _fresh_processes(
+    subjects: Sequence[Subject],
+    texts: dict[str, list[list[str]]],
+    threads: int,
+    plan: Protocol,
+    steps: _Steps,
+) -> tuple[dict[str, ColdStart], dict[str, Memory]]:
+    """Cold starts, and memory in the first of the fresh processes.
+
+    Memory is not read where latency was timed: those processes hold all texts and all samples as well.
+    """
+    samples: dict[str, list[dict[str, float]]] = {subject.name: [] for subject in subjects}
+    memory: dict[str, Memory] = {}
+    for _ in range(plan.cold_starts):
+        for subject in subjects:
+            steps.next(f"cold start of {subject.name}")
+            had = samples[subject.name]
+            if had and sum(sample["total"] for sample in had) >= plan.cold_seconds:
+                continue
+            with WorkerProcess(subject.name, subject.worker, threads) as worker:
+                seconds = dict(_load(worker, subject, threads, plan)["seconds"])
+                answer = worker.ask("answer", plan.timeout, words=texts[SENTENCES][0])
+                total = worker.clock()
+                seconds["first_answer"] = answer["seconds"]
+                had.append({**seconds, "interpreter": total - sum(seconds.values()), "total": total})
+                if subject.name not in memory:
+                    for words in (words for bucket in texts.values() for words in bucket[:MEMORY_TEXTS]):
+                        worker.ask("answer", plan.timeout, words=words)
+                    memory[subject.name] = Memory(**worker.ask("memory", plan.timeout))
+    return {name: _cold_start(had) for name, had in samples.items()}, memory
+
+
+def _cold_start(samples: Sequence[dict[str, float]]) -> ColdStart:
+    medians = {part: statistics.median(sample[part] for sample in samples) for part in samples[0]}
+    return ColdStart(**medians, samples=len(samples))
+
+
+def _joined(answers: Sequence[Answer], key: str) -> list[float]:
+    return [value for answer in answers for value in answer[key]]
+
+
+def _bucket(length: int, answers: Sequence[Answer]) -> Bucket:
+    total, inference = _joined(answers, "total_ms"), _joined(answers, "inference_ms")
+    tokens = _joined(answers, "tokens")
+    return Bucket(
+        length=length,
+        tokens=sum(tokens) / len(tokens),
+        total=summarize(total),
+        inference=summarize(inference),
+        tokenization=summarize([both - model for both, model in zip(total, inference, strict=True)]),
+        tokens_per_s=1000 * sum(tokens) / sum(total),
+    )
+
+
+def _throughput(answers: Sequence[Answer]) -> Throughput:
+    total = _joined(answers, "total_ms")
+    seconds = sum(total) / 1000
+    return Throughput(
+        latency=summarize(total),
+        sentences_per_s=len(total) / seconds,
+        tokens_per_s=sum(_joined(answers, "tokens")) / seconds,
+    )
+
+
+def _speedups(
+    answers: dict[tuple[str, str], list[Answer]], reference: str, name: str, plan: Protocol
+) -> tuple[Speedup, ...]:
+    speedups = []
+    for length in (*plan.lengths, None):
+        bucket = str(length or SENTENCES)
+        # A turn cut short by its time limit has fewer runs: compare the texts that both of them ran.
+        ratios = [
+            statistics.median(
+                slow / fast for slow, fast in zip(base["total_ms"], mine["total_ms"], strict=False)
+            )
+            for base, mine in zip(answers[reference, bucket], answers[name, bucket], strict=True)
+        ]
+        speedups.append(Speedup(length, statistics.median(ratios), min(ratios), max(ratios), len(ratios)))
+    return tuple(speedups)

@@ -1,0 +1,332 @@
+"""A run's stages, each a stored step: what it reads, what makes it, what it left behind.
+
+Stage code that needs torch is imported when a stage really runs, so a run that finds everything stored starts
+in seconds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from export.runtime.machine import machine_fingerprint
+from export.runtime.measurement import Measurement
+from export.runtime.rounds import Protocol
+from export.runtime.words import split_words
+from export.variants import VARIANTS
+from toolkit.console import console
+from toolkit.counts import Counts, count_entities
+from toolkit.data.sources import Sources, load_labelled, load_unlabelled, teacher_folder
+from toolkit.data.types import Corpus, Labelled
+from toolkit.device_profile import DeviceProfile
+from toolkit.recipe import Recipe, StudentConfig, TrimConfig
+from toolkit.record import StageRecord
+from toolkit.store import Artifact, Store, combined_digest, file_digest
+
+Stage = Callable[[Path, Path], dict[str, Any]]
+TORCH = "torch-fp32"  # a model folder as it is, run by PyTorch: what every artifact is compared with
+SAMPLE_SIZE = 200  # sentences for static int8
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """An artifact's tags on dev and test, and their scores.
+
+    Attributes:
+        tags: split -> one list of tags per sentence.
+        scores: split -> Scores as JSON.
+    """
+
+    tags: dict[str, list[list[str]]]
+    scores: dict[str, dict[str, Any]]
+
+
+class Run:
+    """The stages of one run. Each method returns what the stage left, running it only where needed."""
+
+    def __init__(
+        self, store: Store, lang: str, sources: Sources, recipe: Recipe, profile: DeviceProfile, seed: int
+    ) -> None:
+        self.store = store
+        self.lang = lang
+        self.sources = sources
+        self.recipe = recipe
+        self.profile = profile
+        self.seed = seed
+        self.stages: list[StageRecord] = []
+
+    @cached_property
+    def data(self) -> Labelled:
+        """The tagged sentences."""
+        return load_labelled(self.sources.data, self.lang)
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """The unlabelled text, without any dev or test sentence."""
+        return load_unlabelled(
+            self.sources.corpus, self.lang, (*self.data.dev, *self.data.test), self.data.train
+        )
+
+    @cached_property
+    def text(self) -> list[list[str]]:
+        """Words of the corpus's paragraphs."""
+        return [[word.text for word in split_words(paragraph)] for paragraph in self.corpus.paragraphs]
+
+    @cached_property
+    def gold(self) -> dict[str, list[list[str]]]:
+        """Gold tags of dev and test."""
+        return {
+            split: [list(sentence.tags) for sentence in sentences]
+            for split, sentences in (("dev", self.data.dev), ("test", self.data.test))
+        }
+
+    # The line, from teacher to variants.
+
+    def teacher(self) -> Artifact:
+        """The teacher's tagger: converted, and fine-tuned where it has no head."""
+        folder = teacher_folder(self.sources.teacher)
+        files = {
+            path.name: file_digest(path)
+            for path in sorted(folder.iterdir())
+            if path.name == "config.json" or path.suffix in (".safetensors", ".bin", ".model")
+        }
+
+        def convert(out: Path, work: Path) -> dict[str, Any]:
+            from toolkit.teacher import read_teacher
+
+            return asdict(read_teacher(folder, out))
+
+        encoder = self.store.run("convert", None, {"teacher": combined_digest(files)}, convert)
+        detail = f"{self.sources.teacher.value}, {encoder.report['parameters'] / 1e6:.1f} M parameters"
+        if encoder.report["labels"]:
+            from toolkit.data.labelled import check_labels
+
+            check_labels(encoder.report["labels"], self.data)
+            return self._model("teacher", detail, encoder)
+
+        def fine_tune(out: Path, work: Path) -> dict[str, Any]:
+            from toolkit.teacher import fine_tune as train
+
+            return train(encoder.path, self.data, self.recipe.fine_tune, self.seed, out, work)
+
+        inputs = {"encoder": encoder.digest, "data": self.data.digest}
+        tuned = self.store.run("teacher", self.recipe.fine_tune, inputs, fine_tune, self.seed)
+        return self._model("teacher", f"{detail}, fine-tuned on {self.data.name}", tuned)
+
+    def trim(self, model: Artifact, config: TrimConfig, name: str = "trim") -> Artifact:
+        """`model` with the vocabulary of the language."""
+
+        def build(out: Path, work: Path) -> dict[str, Any]:
+            from toolkit.trim import trim
+
+            console.note(f"Trimming the vocabulary to {config.pieces:,} pieces.")
+            words = [sentence.words for sentence in self.data.train]
+            return asdict(trim(model.path, words, self.text, config, out))
+
+        trimmed = self.store.run("trim", config, {"model": model.digest, **self._texts()}, build)
+        report = trimmed.report
+        detail = f"{report['pieces_after']:,} of {report['pieces_before']:,} pieces"
+        return self._model(name, detail, trimmed)
+
+    def distill(self, teacher: Artifact, base: Artifact) -> Artifact:
+        """The student, which shares ids with `base` and imitates `teacher`."""
+        shape, config = self.recipe.student, self.recipe.distill
+        assert shape is not None and config is not None
+        hidden = config.kind == "task-agnostic"
+
+        def listen(out: Path, work: Path) -> dict[str, Any]:
+            from export.runtime.encode import WordEncoder
+            from toolkit.signals import sample_unlabelled, write_signals
+
+            encoder = WordEncoder.load(base.path)
+            unlabelled = sample_unlabelled(self.text, encoder, config.unlabelled_tokens, self.seed)
+            labelled = [sentence.words for sentence in self.data.train]
+            return write_signals(teacher.path, labelled, unlabelled, hidden, out)
+
+        listening = {"hidden": hidden, "tokens": config.unlabelled_tokens}
+        models = {"teacher": teacher.digest, "base": base.digest}
+        signals = self.store.run("signals", listening, {**models, **self._texts()}, listen, self.seed)
+        said = signals.report
+        self._note("signals", f"{said['sentences']:,} sentences, {said['words']:,} words", signals)
+
+        def train(out: Path, work: Path) -> dict[str, Any]:
+            from toolkit.distill import distill
+            from toolkit.signals import read_signals
+
+            heard = read_signals(signals.path, said["labelled"])
+            return asdict(distill(base.path, self.data.train, heard, shape, config, self.seed, out, work))
+
+        inputs = {"base": base.digest, "signals": signals.digest, "data": self.data.digest}
+        both = {"student": asdict(shape), "distill": asdict(config)}
+        student = self.store.run("distill", both, inputs, train, self.seed)
+        return self._model("distill", f"{shape_line(shape)}, {config.kind}", student)
+
+    def gold_only(self, base: Artifact, start: str) -> Artifact:
+        """The student's shape trained on gold labels alone, from a fresh start or from the teacher's layers."""
+        assert self.recipe.student is not None
+        shape = replace(self.recipe.student, start=start)
+        config = self.recipe.gold_only
+
+        def train(out: Path, work: Path) -> dict[str, Any]:
+            from toolkit.distill import train_gold_only
+
+            return asdict(train_gold_only(base.path, self.data.train, shape, config, self.seed, out, work))
+
+        inputs = {"base": base.digest, "data": self.data.digest}
+        both = {"student": asdict(shape), "training": asdict(config)}
+        model = self.store.run("distill", both, inputs, train, self.seed)
+        name = "gold-only" if start == "random" else "gold-only, teacher's start"
+        return self._model(name, f"{shape_line(shape)}, no teacher signal", model)
+
+    def prune(self, model: Artifact) -> Artifact:
+        """`model` with weights zeroed or parts removed, trained again where the recipe says so."""
+        config = self.recipe.prune
+        assert config is not None
+
+        def build(out: Path, work: Path) -> dict[str, Any]:
+            from toolkit.recovery import prune_and_recover
+
+            return prune_and_recover(
+                model.path, self.data.train, config, self.recipe.recover, self.seed, out, work
+            )
+
+        both = {"prune": asdict(config), "recover": asdict(self.recipe.recover)}
+        inputs = {"model": model.digest, "data": self.data.digest}
+        return self._model("prune", config.kind, self.store.run("prune", both, inputs, build, self.seed))
+
+    def variant(self, name: str, model: Artifact) -> Artifact:
+        """`model` in another format and precision."""
+        variant = VARIANTS[name]
+        fp32 = self.variant("onnx-fp32", model) if variant.needs_fp32 else None
+        external = self.profile.external_data and variant.backend == "onnx"
+        inputs = {"model": model.digest}
+        if variant.needs_sample:
+            inputs["sample"] = self.sample.digest
+
+        def build(out: Path, work: Path) -> dict[str, Any]:
+            from export.variants import build_variant
+
+            console.note(f"Exporting {name}.")
+            words = [sentence.words for sentence in self.sample.sentences] if variant.needs_sample else []
+            return build_variant(name, model.path, out, fp32 and fp32.path, words, external)
+
+        return self.store.run("variant", {"variant": name, "external_data": external}, inputs, build)
+
+    @cached_property
+    def sample(self) -> Any:
+        """Calibration sentences for static int8, from train."""
+        from calibration.sample import calibration_sample
+
+        return calibration_sample(self.data.train, SAMPLE_SIZE, self.seed)
+
+    # What is known about what they left.
+
+    def predict(self, variant: str, artifact: Artifact) -> Predictions:
+        """Tags of dev and test by an artifact: a variant, or a model folder as TORCH."""
+
+        def build(out: Path, work: Path) -> dict[str, Any]:
+            from toolkit.prediction import predict_splits
+
+            splits = {"dev": self.data.dev, "test": self.data.test}
+            tags, scores = predict_splits(variant, artifact, splits)
+            (out / "tags.json").write_text(json.dumps(tags), encoding="utf-8")
+            return scores
+
+        inputs = {"artifact": artifact.digest, "data": self.data.digest}
+        stored = self.store.run("predict", {"variant": variant}, inputs, build)
+        tags = json.loads((stored.path / "tags.json").read_text("utf-8"))
+        return Predictions(tags, stored.report)
+
+    def counts(self, predictions: Predictions, split: str) -> Counts:
+        """Right, invented and missed entities per sentence."""
+        return count_entities(self.gold[split], predictions.tags[split])
+
+    def measure(self, artifacts: Mapping[str, tuple[str, Artifact]]) -> dict[str, Measurement]:
+        """Size, cold start, latency and memory of each, in turns; the first is what ratios refer to.
+
+        Args:
+            artifacts: name -> (variant, artifact).
+        """
+        from toolkit.measure.interleave import Candidate, measure_candidates
+
+        candidates = [
+            Candidate(
+                name,
+                "torch" if variant == TORCH else VARIANTS[variant].backend,
+                artifact.path,
+                None if variant == TORCH else artifact.path / VARIANTS[variant].model,
+            )
+            for name, (variant, artifact) in artifacts.items()
+        ]
+        protocol = Protocol()
+
+        def build(out: Path, work: Path) -> dict[str, Any]:
+            sentences = [sentence.words for sentence in self.data.dev]
+            with console.progress("Measuring", 1) as advance:
+                measured = measure_candidates(
+                    candidates,
+                    sentences,
+                    self.profile.threads,
+                    protocol,
+                    progress=lambda done, total, what: advance(done / total),
+                )
+            return {name: measurement.to_json() for name, measurement in measured.items()}
+
+        config = {
+            "machine": machine_fingerprint(),
+            "threads": self.profile.threads,
+            "protocol": asdict(protocol),
+            "variants": {name: variant for name, (variant, _) in artifacts.items()},
+        }
+        inputs = {name: artifact.digest for name, (_, artifact) in artifacts.items()}
+        inputs["data"] = self.data.digest
+        stored = self.store.run("measure", config, inputs, build)
+        return {name: Measurement.from_json(value) for name, value in stored.report.items()}
+
+    def confidence(self, variant: str, artifact: Artifact) -> dict[str, Any]:
+        """Temperature fitted on dev, calibration error on test, and F1 on raw text."""
+
+        def build(out: Path, work: Path) -> dict[str, Any]:
+            from toolkit.prediction import confidence_and_raw_text
+
+            return confidence_and_raw_text(variant, artifact, self.data)
+
+        inputs = {"artifact": artifact.digest, "data": self.data.digest}
+        return self.store.run("confidence", {"variant": variant}, inputs, build).report
+
+    def _texts(self) -> dict[str, str]:
+        return {"data": self.data.digest, "corpus": self.corpus.digest}
+
+    def _model(self, name: str, detail: str, artifact: Artifact) -> Artifact:
+        """Note a stage that left a model, with its size and its dev F1 as it stands."""
+        dev = self.predict(TORCH, artifact).scores["dev"]["f1"]
+        size = (artifact.path / "model.safetensors").stat().st_size
+        self._note(name, detail, artifact, size, dev)
+        return artifact
+
+    def _note(
+        self, name: str, detail: str, artifact: Artifact, size: int | None = None, dev: float | None = None
+    ) -> None:
+        known = "stored" if artifact.cached else "done"
+        f1 = "" if dev is None else f", dev F1 {dev:.2f}"
+        console.note(f"{known}: {name} ({detail}){f1}")
+        self.stages.append(
+            StageRecord(name, detail, artifact.seconds, artifact.cached, size, dev, artifact.report)
+        )
+
+
+def shape_line(shape: StudentConfig) -> str:
+    """4 layers x 4 heads, hidden 256, feed-forward 512, embedding 128."""
+    parts = [f"{shape.layers} layers x {shape.heads} heads"]
+    widths = (("hidden", shape.hidden), ("feed-forward", shape.ffn), ("embedding", shape.embedding))
+    return ", ".join([*parts, *(f"{name} {value}" for name, value in widths if value)])
+
+
+def words_equal(first: Sequence[Sequence[str]], second: Sequence[Sequence[str]]) -> float:
+    """Share of words with the same tag."""
+    pairs = [(a, b) for x, y in zip(first, second, strict=True) for a, b in zip(x, y, strict=True)]
+    return sum(a == b for a, b in pairs) / max(1, len(pairs))

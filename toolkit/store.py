@@ -1,0 +1,189 @@
+"""Content-addressed stage cache: a stage runs once for the same inputs, and a killed run goes on where it was.
+
+On disk, below the cache folder:
+
+    <stage>/<key>/entry.json    key material, sha256 of every output, the stage's report, seconds it took
+    <stage>/<key>/out/          the outputs
+    work/<stage>-<key>/         a stage under way; kept when killed, so that training resumes from its checkpoints
+    locks/<stage>-<key>.lock    held while a stage runs, released by the system even on kill -9
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, is_dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from export.atomic import canonical_json, disk_full_explained, flush_folder, write_json_atomic
+from toolkit.console import console
+from toolkit.stages import STAGES
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A stage's finished output.
+
+    Attributes:
+        path: folder with the output files.
+        digest: sha256 over the names and contents of those files; what later stages are keyed by.
+        report: what the stage said about itself, JSON values only.
+        seconds: how long it took when it ran.
+        cached: True when this run found it finished.
+    """
+
+    path: Path
+    digest: str
+    report: dict[str, Any]
+    seconds: float
+    cached: bool
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file as hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def folder_digests(folder: Path) -> dict[str, str]:
+    """sha256 of every file below `folder`, by POSIX path relative to it."""
+    return {
+        path.relative_to(folder).as_posix(): file_digest(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def combined_digest(digests: Mapping[str, str]) -> str:
+    """One sha256 for a set of named digests."""
+    return hashlib.sha256(canonical_json(dict(digests)).encode()).hexdigest()
+
+
+def library_versions(names: tuple[str, ...]) -> dict[str, str]:
+    """Installed versions, read from package metadata without importing anything."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+class Store:
+    """The stage cache below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def run(
+        self,
+        stage: str,
+        config: Any,
+        inputs: Mapping[str, str],
+        build: Callable[[Path, Path], dict[str, Any]],
+        seed: int | None = None,
+    ) -> Artifact:
+        """Return the stage's output, running `build(out, work)` only where no valid one is stored.
+
+        Args:
+            stage: a name in `toolkit.stages.STAGES`, whose version and libraries enter the key.
+            config: a dataclass or JSON value.
+            inputs: digests of everything the stage reads, by name.
+            build: writes its files into `out` and returns a report; `work` survives a kill and holds
+                checkpoints.
+            seed: the run's seed where the stage draws random numbers.
+        """
+        definition = STAGES[stage]
+        material = {
+            "stage": stage,
+            "version": definition.version,
+            "config": asdict(config) if is_dataclass(config) and not isinstance(config, type) else config,
+            "inputs": dict(inputs),
+            "seed": seed,
+            "libraries": library_versions(definition.libraries),
+        }
+        key = hashlib.sha256(canonical_json(material).encode()).hexdigest()[:20]
+        home = self.root / stage / key
+        with self._locked(f"{stage}-{key}"):
+            hit = self._load(home)
+            if hit is not None:
+                return hit
+            return self._build(home, stage, key, material, build)
+
+    def _load(self, home: Path) -> Artifact | None:
+        """A stored entry whose outputs still have their recorded digests; anything else is dropped."""
+        record = home / "entry.json"
+        if not home.exists():
+            return None
+        try:
+            entry = json.loads(record.read_text("utf-8"))
+            intact = folder_digests(home / "out") == entry["files"]
+            if intact:
+                digest = combined_digest(entry["files"])
+                return Artifact(home / "out", digest, entry["report"], entry["seconds"], True)
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        console.warn(f"The cache entry {home} is damaged; it is built again.")
+        shutil.rmtree(home)
+        return None
+
+    def _build(
+        self,
+        home: Path,
+        stage: str,
+        key: str,
+        material: dict[str, Any],
+        build: Callable[[Path, Path], dict[str, Any]],
+    ) -> Artifact:
+        work = self.root / "work" / f"{stage}-{key}"
+        out = work / "out"
+        # Only checkpoints are worth keeping from a killed run: half-written outputs are not.
+        shutil.rmtree(out, ignore_errors=True)
+        with disk_full_explained(work):
+            out.mkdir(parents=True)
+            started = time.monotonic()
+            report = build(out, work)
+            seconds = round(time.monotonic() - started, 2)
+            files = folder_digests(out)
+            staged = work / "entry"
+            shutil.rmtree(staged, ignore_errors=True)
+            staged.mkdir()
+            os.rename(out, staged / "out")
+            flush_folder(staged)
+            entry = {"material": material, "files": files, "report": report, "seconds": seconds}
+            write_json_atomic(staged / "entry.json", entry)
+            home.parent.mkdir(parents=True, exist_ok=True)
+            os.rename(staged, home)
+        shutil.rmtree(work, ignore_errors=True)
+        return Artifact(home / "out", combined_digest(files), json.loads(json.dumps(report)), seconds, False)
+
+    @contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        """Hold the stage's lock file; a second run on the same cache waits and says so."""
+        locks = self.root / "locks"
+        with disk_full_explained(locks):
+            locks.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(locks / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                console.note(f"Another run is working on {name}; waiting for it to finish.")
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes of all files below `folder`."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
