@@ -15,6 +15,7 @@ import numpy as np
 from export.runtime.errors import UserError
 
 Feed = Mapping[str, np.ndarray]
+Range = tuple[float, float]
 
 BINS = 4096
 LEVELS = 256
@@ -24,7 +25,7 @@ _SHRINK = np.geomspace(1.0, 0.1, 24)
 
 def activation_ranges(
     model: Any, tensors: Sequence[str], inputs: Sequence[Feed]
-) -> dict[str, tuple[float, float]]:
+) -> dict[str, Range]:
     """The (lowest, highest) value to represent of each of `tensors`; 0 always lies between them.
 
     The inputs run twice, for the extremes and then for histograms between them, so that memory does not grow
@@ -61,7 +62,7 @@ def activation_ranges(
     }
 
 
-def least_error_range(counts: np.ndarray, low: float, high: float) -> tuple[float, float]:
+def least_error_range(counts: np.ndarray, low: float, high: float) -> Range:
     """The range with the least squared rounding and clipping error, int8 asymmetric.
 
     Args:

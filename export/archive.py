@@ -123,13 +123,17 @@ def _extract(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], folder: P
                     if left < 0:
                         return [_bomb(path, _limit(path) - left)]
                     sink.write(chunk)
-        except (zipfile.BadZipFile, EOFError, zlib.error, OSError) as error:
-            if (
-                isinstance(error, OSError) and error.errno != errno.EINVAL
-            ):  # EINVAL: an offset before the file
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # EINVAL: the entry claims to begin before the file does
                 raise
-            problems.append(f"{entry.filename}: damaged in the zip ({error}). Get a fresh copy.")
+            problems.append(_damaged(entry, error))
+        except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+            problems.append(_damaged(entry, error))
     return problems
+
+
+def _damaged(entry: zipfile.ZipInfo, error: Exception) -> str:
+    return f"{entry.filename}: damaged in the zip ({error}). Get a fresh copy."
 
 
 def _limit(path: Path) -> int:

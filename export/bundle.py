@@ -57,6 +57,7 @@ def write_bundle(variant_folder: Path, details: BundleDetails, out: Path) -> Bun
         UserError: a file is missing, the model reaches outside the folder or answers nonsense, a detail is
             not what the manifest's schema allows, `out` holds something else, or the disk is full.
     """
+    out = out.resolve() if out.name in ("", "..") else out  # the zip needs a name
     _refuse_foreign_folder(out)
     parts = _model_parts(variant_folder, details)
     archive = out.with_name(out.name + ".zip")

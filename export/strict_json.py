@@ -116,7 +116,7 @@ def _object(value: dict[str, Any], schema: Schema, root: Schema, where: str) -> 
         inner = properties.get(key, schema.get("additionalProperties", {}))
         if inner is False:
             yield f"{_join(where, key)}: is not a known key"
-        else:
+        elif inner:  # below an empty schema anything goes, however deep
             yield from violations(item, inner, root, _join(where, key))
 
 

@@ -1,13 +1,13 @@
 """The table of variants: (format, precision) pairs made from a model folder, and how each is opened again.
 
-All answer `logits(input_ids, attention_mask)`. A variant folder is a model folder whose weights are the variant's
-file; it is what a bundle is made from.
+All answer `logits(input_ids, attention_mask)`. A variant folder is a model folder whose weights are the
+variant's file; it is what a bundle is made from.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,8 @@ from export.parity import Logits
 from export.runtime.errors import UserError
 
 Backend = Literal["onnx", "torchscript", "bnb"]
+QuantizeStatic = Callable[[Path, Path], Any]
+"""fp32 ONNX file, file to write -> report: static int8, whose ranges come from calibration sentences."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Variant:
 VARIANTS: dict[str, Variant] = {
     "onnx-fp32": Variant("onnx", "fp32", "onnx/model.onnx"),
     "onnx-int8": Variant("onnx", "int8", "onnx/model_int8.onnx", needs_fp32=True),
-    "onnx-static-int8": Variant("onnx", "int8", "onnx/model_int8.onnx", needs_sample=True),
+    "onnx-static-int8": Variant("onnx", "int8", "onnx/model_int8.onnx", needs_fp32=True, needs_sample=True),
     "torchscript-fp32": Variant("torchscript", "fp32", "torchscript/model.pt"),
     "torchscript-int8": Variant("torchscript", "int8", "torchscript/model_int8.pt"),
     "llm-int8": Variant("bnb", "int8", "gpu"),
@@ -51,14 +53,14 @@ def build_variant(
     model: Path,
     out: Path,
     fp32: Path | None = None,
-    sample: Sequence[Sequence[str]] = (),
+    quantize_static: QuantizeStatic | None = None,
     external_data: bool = False,
 ) -> dict[str, Any]:
     """Write the variant `name` of the model folder `model` to `out` and return its exporter's report.
 
     Args:
         fp32: the onnx-fp32 variant folder of the same model, for variants made from it.
-        sample: words of the calibration sentences, for static int8.
+        quantize_static: makes static int8 with the calibration sample it holds.
         external_data: move ONNX weights to a file beside the graph, which devices map into memory.
 
     Raises:
@@ -66,6 +68,7 @@ def build_variant(
     """
     variant = VARIANTS[name]
     target = out / variant.model
+    fp32_file = fp32 / VARIANTS["onnx-fp32"].model if fp32 else target
     if name == "onnx-fp32":
         from export.onnx import export_onnx
 
@@ -73,12 +76,10 @@ def build_variant(
     elif name == "onnx-int8":
         from export.quantize import quantize_dynamic_int8
 
-        assert fp32 is not None
-        report = quantize_dynamic_int8(fp32 / VARIANTS["onnx-fp32"].model, target)
+        report = quantize_dynamic_int8(fp32_file, target)
     elif name == "onnx-static-int8":
-        from calibration.static_int8 import build_static_int8
-
-        report = build_static_int8(model, sample, target)
+        assert quantize_static is not None
+        report = quantize_static(fp32_file, target)
     elif variant.backend == "torchscript":
         from export.torchscript import export_torchscript
 

@@ -152,7 +152,7 @@ def masked_language_model(student: Any) -> Any:
     from transformers import ElectraForMaskedLM, XLMRobertaForMaskedLM
 
     if student.base_model_prefix == "electra":
-        model = ElectraForMaskedLM(student.config)
+        model: Any = ElectraForMaskedLM(student.config)
         model.electra = student.electra
     else:
         model = XLMRobertaForMaskedLM(student.config)

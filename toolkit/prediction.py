@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from export.parity import Logits
 from export.runtime.encode import WordEncoder
 from export.variants import open_variant
-from toolkit.console import console
+from toolkit.console import Advance, console
 from toolkit.data.types import Sentence
 from toolkit.evaluate import entity_scores, predict
 from toolkit.folders import folder_labels
@@ -42,13 +43,18 @@ def predict_splits(
     done = 0
     with console.progress(f"Evaluating {variant}", total) as advance:
         for split, sentences in splits.items():
-            before = done
-            tags[split] = predict(
-                logits, encoder, labels, sentences, lambda n, _, before=before: advance(before + n)
-            )
+            tags[split] = predict(logits, encoder, labels, sentences, partial(_advance, advance, done))
             done += len(sentences)
     scores = {
         split: asdict(entity_scores([list(s.tags) for s in sentences], tags[split]))
         for split, sentences in splits.items()
     }
     return tags, scores
+
+
+def _advance(advance: Advance, before: int, done: int, total: int) -> None:
+    advance(before + done)
+
+
+def confidence_and_raw_text(variant: str, artifact: Artifact, data: Labelled) -> dict[str, Any]:
+    return {"temperature": 1.0, "raw_text": {}}

@@ -122,13 +122,18 @@ def write_record(record: RunRecord, path: Path) -> None:
     write_json_atomic(path, asdict(record))
 
 
+def record_files(folder: Path) -> list[Path]:
+    """The files that `read_records` reads, in its order."""
+    files = sorted(folder.glob(f"*{SUFFIX}"))
+    return [path for path in files if json.loads(path.read_text("utf-8")).get("schema") == SCHEMA]
+
+
 def read_records(folder: Path) -> list[RunRecord]:
     """All runs recorded in `folder`, by file name; records of another schema are left out."""
     records = []
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
+    for path in record_files(folder):
         value = json.loads(path.read_text("utf-8"))
-        if value.get("schema") == SCHEMA:
-            value["stages"] = tuple(StageRecord(**stage) for stage in value["stages"])
-            value["candidates"] = tuple(CandidateRecord(**item) for item in value["candidates"])
-            records.append(RunRecord(**value))
+        value["stages"] = tuple(StageRecord(**stage) for stage in value["stages"])
+        value["candidates"] = tuple(CandidateRecord(**item) for item in value["candidates"])
+        records.append(RunRecord(**value))
     return records

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoModelForTokenClassification, set_seed
+from transformers import PreTrainedModel, set_seed
 
 from export.runtime.encode import WordEncoder
 from toolkit.data.labelled import label_ids
@@ -40,7 +40,7 @@ def prune_and_recover(
     labelled = examples(encoder, [sentence.words for sentence in train], gold)
     trained: dict[str, Any] = {}
 
-    def recovery(pruned: AutoModelForTokenClassification) -> AutoModelForTokenClassification:
+    def recovery(pruned: PreTrainedModel) -> PreTrainedModel:
         trained.update(fit(pruned, labelled, gold_loss, recover, work / "recover", seed, "Recovering"))
         return pruned
 

@@ -7,11 +7,11 @@ in seconds.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from export.runtime.machine import machine_fingerprint
 from export.runtime.measurement import Measurement
@@ -23,12 +23,13 @@ from toolkit.counts import Counts, count_entities
 from toolkit.data.sources import Sources, load_labelled, load_unlabelled, teacher_folder
 from toolkit.data.types import Corpus, Labelled
 from toolkit.device_profile import DeviceProfile
+from toolkit.prediction import TORCH
 from toolkit.recipe import Recipe, StudentConfig, TrimConfig
 from toolkit.record import StageRecord
-from toolkit.store import Artifact, Store, combined_digest, file_digest
+from toolkit.select import Candidate
+from toolkit.store import Artifact, Store, combined_digest, file_digest, folder_bytes
+from toolkit.verdict import Figures, figures_of
 
-Stage = Callable[[Path, Path], dict[str, Any]]
-TORCH = "torch-fp32"  # a model folder as it is, run by PyTorch: what every artifact is compared with
 SAMPLE_SIZE = 200  # sentences for static int8
 
 
@@ -43,6 +44,26 @@ class Predictions:
 
     tags: dict[str, list[list[str]]]
     scores: dict[str, dict[str, Any]]
+
+
+@dataclass
+class Entry:
+    """An artifact on its way through evaluation, measuring and selection.
+
+    Attributes:
+        variant: of the device profile, or TORCH for a model folder.
+        model: the model folder that a variant was made from; its own for TORCH.
+        measured: whether latency and memory are measured; of models that only show a method's F1 they are not.
+    """
+
+    name: str
+    variant: str
+    artifact: Artifact
+    role: Literal["candidate", "reference"]
+    model: Artifact | None = None
+    measured: bool = False
+    predictions: Predictions | None = None
+    measurement: Measurement | None = None
 
 
 class Run:
@@ -165,7 +186,7 @@ class Run:
         student = self.store.run("distill", both, inputs, train, self.seed)
         return self._model("distill", f"{shape_line(shape)}, {config.kind}", student)
 
-    def gold_only(self, base: Artifact, start: str) -> Artifact:
+    def gold_only(self, base: Artifact, start: Literal["random", "teacher"]) -> Artifact:
         """The student's shape trained on gold labels alone, from a fresh start or from the teacher's layers."""
         assert self.recipe.student is not None
         shape = replace(self.recipe.student, start=start)
@@ -211,8 +232,7 @@ class Run:
             from export.variants import build_variant
 
             console.note(f"Exporting {name}.")
-            words = [sentence.words for sentence in self.sample.sentences] if variant.needs_sample else []
-            return build_variant(name, model.path, out, fp32 and fp32.path, words, external)
+            return build_variant(name, model.path, out, fp32.path if fp32 else None, self._quantize_static, external)
 
         return self.store.run("variant", {"variant": name, "external_data": external}, inputs, build)
 
@@ -222,6 +242,14 @@ class Run:
         from calibration.sample import calibration_sample
 
         return calibration_sample(self.data.train, SAMPLE_SIZE, self.seed)
+
+    def _quantize_static(self, fp32: Path, target: Path) -> Any:
+        from calibration.static_int8 import calibration_inputs, quantize_static_int8
+        from export.runtime.encode import WordEncoder
+
+        encoder = WordEncoder.load(fp32.parents[1])
+        inputs = calibration_inputs(encoder, [sentence.words for sentence in self.sample.sentences])
+        return quantize_static_int8(fp32, target, inputs)
 
     # What is known about what they left.
 
@@ -241,9 +269,27 @@ class Run:
         tags = json.loads((stored.path / "tags.json").read_text("utf-8"))
         return Predictions(tags, stored.report)
 
-    def counts(self, predictions: Predictions, split: str) -> Counts:
+    def model_predictions(self, model: Artifact) -> Predictions:
+        """Tags of a model folder run by PyTorch in fp32."""
+        return self.predict(TORCH, model)
+
+    def counts(self, entry: Entry, split: str) -> Counts:
         """Right, invented and missed entities per sentence."""
-        return count_entities(self.gold[split], predictions.tags[split])
+        assert entry.predictions is not None
+        return count_entities(self.gold[split], entry.predictions.tags[split])
+
+    def figures(self, entry: Entry) -> Figures:
+        """What the budgets compare with."""
+        if entry.measurement is None:
+            return Figures(download_bytes=None)
+        return figures_of(entry.measurement, self.profile.budgets)
+
+    def candidate(self, entry: Entry) -> Candidate:
+        """The entry as selection sees it."""
+        size = entry.measurement.sizes.total if entry.measurement else folder_bytes(entry.artifact.path)
+        return Candidate(
+            entry.name, entry.role, entry.variant, size, self.figures(entry), self.counts(entry, "dev")
+        )
 
     def measure(self, artifacts: Mapping[str, tuple[str, Artifact]]) -> dict[str, Measurement]:
         """Size, cold start, latency and memory of each, in turns; the first is what ratios refer to.
@@ -251,10 +297,10 @@ class Run:
         Args:
             artifacts: name -> (variant, artifact).
         """
-        from toolkit.measure.interleave import Candidate, measure_candidates
+        from toolkit.measure import interleave
 
         candidates = [
-            Candidate(
+            interleave.Candidate(
                 name,
                 "torch" if variant == TORCH else VARIANTS[variant].backend,
                 artifact.path,
@@ -267,7 +313,7 @@ class Run:
         def build(out: Path, work: Path) -> dict[str, Any]:
             sentences = [sentence.words for sentence in self.data.dev]
             with console.progress("Measuring", 1) as advance:
-                measured = measure_candidates(
+                measured = interleave.measure_candidates(
                     candidates,
                     sentences,
                     self.profile.threads,
@@ -303,7 +349,7 @@ class Run:
 
     def _model(self, name: str, detail: str, artifact: Artifact) -> Artifact:
         """Note a stage that left a model, with its size and its dev F1 as it stands."""
-        dev = self.predict(TORCH, artifact).scores["dev"]["f1"]
+        dev = self.model_predictions(artifact).scores["dev"]["f1"]
         size = (artifact.path / "model.safetensors").stat().st_size
         self._note(name, detail, artifact, size, dev)
         return artifact
@@ -324,9 +370,3 @@ def shape_line(shape: StudentConfig) -> str:
     parts = [f"{shape.layers} layers x {shape.heads} heads"]
     widths = (("hidden", shape.hidden), ("feed-forward", shape.ffn), ("embedding", shape.embedding))
     return ", ".join([*parts, *(f"{name} {value}" for name, value in widths if value)])
-
-
-def words_equal(first: Sequence[Sequence[str]], second: Sequence[Sequence[str]]) -> float:
-    """Share of words with the same tag."""
-    pairs = [(a, b) for x, y in zip(first, second, strict=True) for a, b in zip(x, y, strict=True)]
-    return sum(a == b for a, b in pairs) / max(1, len(pairs))

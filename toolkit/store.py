@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from export.atomic import canonical_json, disk_full_explained, flush_folder, write_json_atomic
-from toolkit.console import console
+from toolkit.console import console, megabytes
 from toolkit.stages import STAGES
 
 
@@ -182,6 +182,19 @@ class Store:
             yield
         finally:
             os.close(descriptor)
+
+
+def clean_store(root: Path) -> list[str]:
+    """Delete the stage cache; one line per kind of stage with what it held, and what stays."""
+    lines = []
+    total = 0
+    for folder in sorted(root.iterdir()) if root.is_dir() else []:
+        size = folder_bytes(folder)
+        total += size
+        lines.append(f"{megabytes(size):>12}  {folder.name}")
+        shutil.rmtree(folder)
+    lines.append(f"{megabytes(total):>12}  freed from {root}; bundles, reports and .venv stay")
+    return lines
 
 
 def folder_bytes(folder: Path) -> int:

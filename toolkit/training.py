@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch.utils.data import DataLoader
@@ -30,7 +30,7 @@ def gold_loss(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.T
 
 
 def fit(
-    model: torch.nn.Module,
+    model: Any,
     examples: Sequence[Example],
     loss: Loss,
     config: TrainingConfig,
@@ -49,7 +49,7 @@ def fit(
     Returns:
         steps, the last running loss, and seconds of this process's training.
     """
-    pad_id = model.config.pad_token_id  # type: ignore[union-attr]
+    pad_id = model.config.pad_token_id
     lengths = [len(example["input_ids"]) for example in examples]
     batches = Batches(lengths, config.tokens_per_batch, seed)
     steps = len(batches) * config.epochs
@@ -117,7 +117,7 @@ class _Trainer(Trainer):
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         loader: DataLoader[Any] = DataLoader(
-            self.train_dataset, batch_sampler=self.batches, collate_fn=self.data_collator
+            cast(Any, self.train_dataset), batch_sampler=self.batches, collate_fn=self.data_collator
         )
         prepared: DataLoader[Any] = self.accelerator.prepare(loader)
         return prepared

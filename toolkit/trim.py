@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +91,7 @@ def choose_pieces(
     last = encoder.vocab_size - 1
     if config.pieces >= encoder.vocab_size:
         return list(range(encoder.vocab_size))
-    weights: Counter[int] = Counter()
+    weights: defaultdict[int, float] = defaultdict(float)
     for words in (text, labelled):
         for word, ids in zip(words, _ids_per_word(encoder, list(words)), strict=True):
             weight = words[word] * (config.capital_weight if word[:1].isupper() else 1.0)

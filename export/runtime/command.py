@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     out = sys.stdout.buffer
     try:
+        if options.jsonl and options.text not in ([], ["-"]):
+            raise UserError("--jsonl reads standard input, not texts.", "Leave out the texts, or --jsonl.")
         tagger = Tagger.load(options.bundle, threads=options.threads)
         if options.jsonl:
             _answer_json_lines(tagger, sys.stdin.buffer, out)
@@ -120,6 +122,8 @@ def _answer_json_lines(tagger: Tagger, stream: BinaryIO, out: BinaryIO) -> None:
             request = _request(line)
             if "id" in request:
                 answer = {"id": request["id"]}
+            if not isinstance(request.get("text"), str):
+                raise ValueError('it has no string "text"')
             answer["entities"] = [_fields(entity) for entity in tagger.tag(request["text"])]
         except ValueError as error:
             answer["error"] = f"line {number}: {error}"
@@ -134,8 +138,8 @@ def _request(line: bytes) -> dict[str, Any]:
         raise ValueError(f"byte {error.start} is not UTF-8") from error
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
-    if not isinstance(request, dict) or not isinstance(request.get("text"), str):
-        raise ValueError('not an object with a string "text"')
+    if not isinstance(request, dict):
+        raise ValueError("not a JSON object")
     return request
 
 

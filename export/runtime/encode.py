@@ -48,8 +48,8 @@ class Window(NamedTuple):
 class WordEncoder:
     """The tokenizer of a model folder, applied to words.
 
-    A word's ids are those `transformers.XLMRobertaTokenizer` gives for the word alone, but text that looks
-    like a special token (`<mask>`, `</s>`) stays text, and a lone surrogate reads as U+FFFD.
+    A word's ids are those `transformers.XLMRobertaTokenizer` gives for the word alone in NFC, but text that
+    looks like a special token (`<mask>`, `</s>`) stays text, and a lone surrogate reads as U+FFFD.
     """
 
     def __init__(self, specification: dict[str, Any], max_length: int = 512, source: str = "tokenizer.json"):
@@ -117,6 +117,22 @@ class WordEncoder:
                 )
             )
         return windows
+
+
+def composing(normalizer: dict[str, Any] | None) -> dict[str, Any] | None:
+    """`normalizer` of a tokenizer.json, made to read decomposed text (NFD) like composed text.
+
+    The tokenizers library applies a SentencePiece character map to one base letter and its marks at a time
+    and drops the marks that the map's entry doesn't name: of e + dot below + acute, as NFD Yoruba has it, the
+    acute is lost. After composition (NFC) the map has nothing to do there. Idempotent.
+    """
+    if normalizer is None:
+        return None
+    steps = normalizer.get("normalizers", []) if normalizer.get("type") == "Sequence" else [normalizer]
+    kinds = [step.get("type") for step in steps]
+    if "Precompiled" not in kinds or kinds[0] in ("NFC", "NFKC"):
+        return normalizer
+    return {"type": "Sequence", "normalizers": [{"type": "NFC"}, *steps]}
 
 
 def word_logits(logits: Logits, encoder: WordEncoder, words: Sequence[str]) -> np.ndarray:
@@ -204,7 +220,7 @@ def _for_single_words(specification: dict[str, Any], special: dict[str, int]) ->
             vocabulary[index][0] = f" special {index} "
     return {
         "version": specification.get("version", "1.0"),
-        "normalizer": specification.get("normalizer"),
+        "normalizer": composing(specification.get("normalizer")),
         "pre_tokenizer": _METASPACE,
         "model": {**specification["model"], "vocab": vocabulary},
         "added_tokens": [],

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from .words import APOSTROPHES, Word
 
-_FINAL = frozenset(".!?…።፧፨؟।")
+_FINAL = frozenset((*".!?…።፧፨؟।", "..."))
 _FINAL_WITHOUT_SPACE = frozenset("።፧፨")
 _CLOSING = frozenset("\"'’”»›)]}")
 _LINE_BREAK = re.compile("[\n\v\f\r\x85\u2028\u2029]")

@@ -19,8 +19,11 @@ if __name__ == "__main__" and not __package__:
     try:
         runpy.run_module(f"{here.name}.tagger", run_name="__main__", alter_sys=True)
     except ModuleNotFoundError as missing:
-        sys.exit(f"{missing.name} is not installed. Run: python -m pip install numpy onnxruntime tokenizers")
-    sys.exit(0)
+        print(
+            f"{missing.name} is not installed. Run: python -m pip install numpy onnxruntime tokenizers",
+            file=sys.stderr,
+        )
+        sys.exit(2)
 
 import math
 from collections.abc import Sequence
@@ -146,7 +149,7 @@ def _softmax(rows: np.ndarray) -> np.ndarray:
 
 
 def _max_length(folder: Path, config: dict[str, Any], manifest: dict[str, Any]) -> int:
-    """Window in sub-words: as the manifest says, else the tokenizer; at most the rows of the position table."""
+    """Window in sub-words: as the manifest says, else the tokenizer; at most what there are positions for."""
     positions = field(folder / "config.json", config, "max_position_embeddings", int, LONGEST_WINDOW + 2) - 2
     longest = min(positions, LONGEST_WINDOW)
     path = folder / "manifest.json"

@@ -14,18 +14,19 @@ from typing import Any, NamedTuple
 
 # Class letters:
 #   L letter, number sign or unassigned character   M combining mark    V variation selector, grapheme joiner
-#   D decimal digit     A apostrophe                N . , : which join two digits
+#   D decimal digit     A apostrophe                F full stop        N , : which join digits, as F does
 #   X invisible: controls, zero-width and directional marks             S white space
 #   P any other punctuation mark or symbol, always a word of its own
 #
 # A run of letters, marks and digits is one word; 1,000 and 10:30 are too. Invisible characters may stand
 # inside a word, never at its edge. An apostrophe belongs to the word it touches (ng'ombe, ‘yan, bang'); two
-# or more in a row are a quotation mark. Marks belong to the sign before them.
-_RUN = "(?:[LM]+|D+(?:ND+)*)(?:[XV]*(?:[LM]+|D+(?:ND+)*))*"
-RULE = f"A?{_RUN}(?:A{_RUN})*(?:A(?!A))?|AA+|[PAN][MV]*"
+# or more in a row are a quotation mark. Marks belong to the sign before them. Three full stops are one word,
+# because the character … is, and SentencePiece's normalization turns it into three.
+_RUN = "(?:[LM]+|D+(?:[FN]D+)*)(?:[XV]*(?:[LM]+|D+(?:[FN]D+)*))*"
+RULE = f"A?{_RUN}(?:A{_RUN})*(?:A(?!A))?|AA+|FFF|[PAFN][MV]*"
 
 APOSTROPHES = "'‘’‛´`′＇"
-_NUMBER_JOINERS = ".,:"
+_NUMBER_JOINERS = ",:"
 # Emoji blocks as a whole, so that a sign newer than a runtime's Unicode tables is still no letter.
 _EMOJI_FIRST, _EMOJI_LAST = 0x1F000, 0x1FAFF
 _JOINER_MARKS = (0x034F, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
@@ -37,11 +38,12 @@ _EMOJI = "\U0001f000-\U0001faff"
 _SETS = {
     "[LM]": f"[^\\p{{Z}}\\p{{P}}\\p{{S}}\\p{{Nd}}\\p{{Cc}}\\p{{Cf}}\\p{{Cs}}{_SELECTORS}{_EMOJI}]",
     "[XV]": f"[\\u0000-\\u0008\\u000E-\\u001F\\u007F-\\u0084\\u0086-\\u009F\\p{{Cf}}{_SELECTORS}]",
-    "[PAN]": f"[\\p{{P}}\\p{{S}}\\p{{Cs}}{_EMOJI}]",
+    "[PAFN]": f"[\\p{{P}}\\p{{S}}\\p{{Cs}}{_EMOJI}]",
     "[MV]": "\\p{M}",
+    "[FN]": f"[.{_NUMBER_JOINERS}]",
     "A": f"[{APOSTROPHES}]",
     "D": "\\p{Nd}",
-    "N": f"[{_NUMBER_JOINERS}]",
+    "F": "\\.",
 }
 
 SPLIT_PATTERN: str = re.sub(
@@ -65,6 +67,8 @@ def character_class(code: int) -> str:
         return "A"
     if character in _NUMBER_JOINERS:
         return "N"
+    if character == ".":
+        return "F"
     if code in _JOINER_MARKS:
         return "V"
     if _EMOJI_FIRST <= code <= _EMOJI_LAST:

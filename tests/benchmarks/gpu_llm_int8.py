@@ -3,11 +3,11 @@
     python tests/benchmarks/gpu_llm_int8.py [--quick] [--device cuda|cpu] [--length 64] [--rounds 30]
 
 Measures forward passes on a GPU, or on the CPU where there is none, and every line says which. Weights are
-random, so nothing here says anything about F1. LLM.int8() multiplies features beyond its threshold of 6 apart,
-in half precision; random weights have none, trained encoders may have a few (Kovaleva et al. 2021, "BERT
-Busters"), so it is measured without ('llm-int8') and with four of them ('llm-int8 + outliers'). The precisions
-take turns within each round, so that a busy machine slows all of them; ratios are to fp32 of the same shape and
-batch. The last line is one JSON object.
+random, so nothing here says anything about F1. LLM.int8() multiplies features beyond its threshold of 6
+apart, in half precision; random weights have none, trained encoders may have a few (Kovaleva et al. 2021,
+"BERT Busters"), so it is measured without ('llm-int8') and with four of them ('llm-int8 + outliers'). The
+precisions take turns within each round, so that a busy machine slows all of them; ratios are to fp32 of the
+same shape and batch. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -87,15 +87,16 @@ def milliseconds(run: Callable[[], object], device: str) -> float:
 def measure(
     models: dict[str, Any], batch: int, length: int, device: str, rounds: int
 ) -> dict[str, list[float]]:
-    """Milliseconds per forward pass, `rounds` of each precision in turns, after two unmeasured ones."""
+    """Milliseconds per forward pass, `rounds` of each precision in turns, after unmeasured ones."""
+    unmeasured = 5 if device == "cuda" else 1
     ids = torch.randint(4, 70_006, (batch, length), device=device)
     mask = torch.ones_like(ids)
     times: dict[str, list[float]] = {name: [] for name in models}
     with torch.inference_mode():
-        for turn in range(rounds + 2):
+        for turn in range(rounds + unmeasured):
             for name, model in models.items():
                 taken = milliseconds(partial(model, input_ids=ids, attention_mask=mask), device)
-                if turn >= 2:
+                if turn >= unmeasured:
                     times[name].append(taken)
     return times
 
@@ -132,7 +133,7 @@ def benchmark(
     rows = []
     for batch in batches:
         # A large batch on a CPU takes seconds; it is also steadier.
-        times = measure(models, batch, length, device, max(3, rounds // batch) if device == "cpu" else rounds)
+        times = measure(models, batch, length, device, max(2, rounds // batch) if device == "cpu" else rounds)
         reference = float(np.median(times["fp32"]))
         for name, values in times.items():
             p50, p90 = np.percentile(values, [50, 90])

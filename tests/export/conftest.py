@@ -13,9 +13,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, normalizers
 
+from export import manifest  # as a module: pytest would take TestedRuntime for a test
 from export.bundle import BundleDetails, write_bundle
 from export.card import Card, CardScore
-from export.manifest import Licence, TestedRuntime
+from export.manifest import Licence
 from export.runtime.words import pre_tokenizer_json
 from export.sbom import Package
 
@@ -101,7 +102,7 @@ def build_details(**changes: object) -> BundleDetails:
         "provenance": {"teacher": {"source": "built-in"}, "data": {"source": "demo text", "digest": "00"}},
         "licences": (Licence("demo text", "Apache-2.0", True),),
         "card": Card("A tagger for tests.", (CardScore("demo text", "swa", "test", 50.0, 40.0, 60.0, 20),)),
-        "tested_runtimes": (TestedRuntime("onnxruntime", "1.31.1"),),
+        "tested_runtimes": (manifest.TestedRuntime("onnxruntime", "1.31.1"),),
         "packages": (Package("numpy", "2.4.6", "BSD-3-Clause"), Package("onnxruntime", "1.31.1", "MIT")),
         "evidence": {"measurements": {"p50_ms": 1.0}},
     }

@@ -197,7 +197,7 @@ def test_no_damage_to_a_zip_raises_anything(tmp_path: Path) -> None:
     original = whole.getvalue()
     chance = random.Random(1)
     found = 0
-    for round_number in range(600):
+    for round_number in range(300):
         data = bytearray(original)
         for _ in range(chance.randint(1, 4)):
             data[chance.randrange(len(data))] = chance.randrange(256)
@@ -207,4 +207,4 @@ def test_no_damage_to_a_zip_raises_anything(tmp_path: Path) -> None:
         folder = tmp_path / f"out{round_number}"
         folder.mkdir()
         found += bool(unpack_zip(tmp_path / "x.zip", folder))
-    assert found > 300
+    assert found > 150

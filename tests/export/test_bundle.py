@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.metadata
 import json
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from export.bundle import BundleDetails, write_bundle
 from export.card import Card, CardScore
 from export.manifest import MANIFEST, Alternative, Licence, file_entry, read_manifest
 from export.runtime.errors import UserError
+from export.sbom import installed_packages
 from export.verify import verify_bundle
 
 Details = Callable[..., BundleDetails]
@@ -226,6 +228,16 @@ def test_a_full_disk_at_any_step_leaves_the_earlier_bundle_and_nothing_half_writ
     assert verify_bundle(tmp_path / "out" / "b.zip").ok
 
 
+def test_the_current_folder_gets_its_zip_beside_it(
+    tmp_path: Path, details: Details, variant: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    report = write_bundle(variant, details(), Path())
+    assert report.archive == tmp_path / "here.zip"
+    assert verify_bundle(tmp_path / "here").ok
+
+
 def test_only_an_earlier_bundle_is_ever_replaced(tmp_path: Path, details: Details, variant: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
@@ -288,6 +300,16 @@ def test_the_bill_of_materials_names_model_packages_and_licences(finished_bundle
     references = {item["bom-ref"] for item in value["components"]} | {model["bom-ref"]}
     assert {entry["ref"] for entry in value["dependencies"]} == references
     assert "serialNumber" not in value
+
+
+def test_the_packages_of_the_runtime_are_found_with_their_licences() -> None:
+    found = {
+        package.name: package for package in installed_packages(("numpy", "tokenizers", "no-such-package"))
+    }
+    assert set(found) == {"numpy", "tokenizers"}
+    assert found["numpy"].version == importlib.metadata.version("numpy")
+    assert "BSD" in found["numpy"].licence
+    assert "Apache" in found["tokenizers"].licence
 
 
 def test_the_shipped_runtime_tags_text_on_its_own_and_leaves_the_bundle_as_it_was(bundle: Path) -> None:

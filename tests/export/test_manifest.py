@@ -80,7 +80,9 @@ def test_a_written_manifest_survives_the_round_trip(value: dict[str, Any]) -> No
 def test_parser_and_schema_agree_on_every_single_mutation(value: dict[str, Any]) -> None:
     """Each node in turn is deleted, replaced, or (objects) given one more key."""
     value = copy.deepcopy(value)
-    value["files"] = dict(list(value["files"].items())[:2])  # enough of them
+    value["files"] = dict(list(value["files"].items())[:1])  # one of each kind is enough
+    value["labels"] = value["labels"][:2]
+    value["tensors"]["inputs"] = value["tensors"]["inputs"][:1]
     validator = jsonschema.Draft202012Validator(schema())
     verdicts = []
     for path in paths(value):
@@ -99,11 +101,11 @@ def test_parser_and_schema_agree_on_every_single_mutation(value: dict[str, Any])
             by_schema = validator.is_valid(mutated)
             verdicts.append(by_schema)
             assert accepted_by_parser(mutated) == by_schema, (path, replacement)
-    assert len(verdicts) > 2000
+    assert len(verdicts) > 1500
     assert 50 < sum(verdicts) < len(verdicts) / 2
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     name=st.text(st.sampled_from("abAB01_.-+/\\:\n \0é"), max_size=12),
     number=st.floats(allow_nan=False, allow_infinity=False) | st.integers(),
@@ -148,6 +150,13 @@ def test_another_schema_version_names_both_versions_and_the_remedy(value: dict[s
 def test_json_that_parsers_disagree_about_is_refused_without_a_traceback(data: bytes) -> None:
     with pytest.raises(UserError):
         parse_manifest(data)
+
+
+def test_provenance_may_nest_as_deeply_as_json_can_be_read(value: dict[str, Any]) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(400):
+        deep = {"of": [deep]}
+    assert accepted_by_parser({**value, "provenance": deep})
 
 
 def change(value: dict[str, Any], **changes: Any) -> list[str]:

@@ -256,7 +256,16 @@ def test_a_model_or_tokenizer_that_does_not_work_is_told_without_a_traceback(bun
         assert told in problems(bundle)[0]
         (bundle / "onnx" / "model.onnx").write_bytes(original)
         shutil.copytree(bundle.parent / "evidence", bundle / "evidence")
-    for text in ("{}", "[]", "no json", '{"model": {"type": "Unigram", "vocab": [["<s>", "x"]]}}'):
+    tokenizer = json.loads((bundle / "tokenizer.json").read_bytes())
+    panics = {**tokenizer, "normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}}
+    for text in (
+        "{}",
+        "[]",
+        "no json",
+        "[" * 100_000,
+        json.dumps(panics),
+        '{"model": {"type": "Unigram", "vocab": [["<s>", "x"]]}}',
+    ):
         (bundle / "tokenizer.json").write_text(text)
         rehash(bundle)
         assert "tokenizer.json" in problems(bundle)[0]

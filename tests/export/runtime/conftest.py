@@ -1,4 +1,4 @@
-"""A tagger that knows seven words, as a folder on disk: enough to prove offsets, windows and the command line."""
+"""A tagger that knows seven words, as a folder on disk: enough to prove offsets, windows and the command."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RUNTIME = Path(export.runtime.__file__).parent
 
 
 def tokenizer_specification() -> dict[str, Any]:
-    """tokenizer.json of a unigram model over single characters and the known words, <mask> last as in XLM-R."""
+    """tokenizer.json of a unigram model: single characters and the known words, <mask> last as in XLM-R."""
     pieces = [(piece, 0.0) for piece in SPECIAL]
     pieces += [("▁", -3.0), *((letter, -5.0) for letter in string.ascii_letters + string.digits + ".,<>/'")]
     pieces += [(word, -1.0) for word in KNOWN] + [("<mask>", 0.0)]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import sentencepiece
 from transformers import XLMRobertaTokenizer, XLMRobertaTokenizerFast
 
-from export.runtime.encode import CERTAIN, WordEncoder, word_logits
+from export.runtime.encode import CERTAIN, WordEncoder, composing, word_logits
 from export.runtime.errors import UserError
 from export.runtime.words import split_words
 
@@ -18,6 +19,7 @@ TEXT = """Juma na Achieng' walikwenda Arusha kuona ng'ombe 1,000 saa 10:30 asubu
 Ọ̀gbẹ́ni Adéwálé lọ sí Ìbàdàn; Ngozi nọ n'ụlọ akwụkwọ dị n'Enugu. “Karibuni sana”, alisema Hauwa.
 አበበ በአዲስ አበባ ይኖራል። ጫልቱ ግን በመቀሌ፣ ትግራይ ናት። Ɗalibai sun tafi Kano; Ŋoor ak Aminata ñëw nañu Ndar…
 """
+LETTERS = "".join(sorted(set(TEXT) - {"…"})) + "\u0301\u0323\u0308\ufe0f\u200b\u200d❤Ωж"
 
 
 @pytest.fixture(scope="module")
@@ -50,20 +52,37 @@ def ids_by_word(encoder: WordEncoder, words: list[str]) -> list[list[int]]:
     return [ids[owners == index].tolist() for index in range(len(words))]
 
 
-def some_words(count: int, seed: int = 0) -> list[str]:
+def some_words(count: int, seed: int = 0, letters: str = LETTERS) -> list[str]:
     source = random.Random(seed)
-    letters = "".join(sorted(set(TEXT))) + "\u0301\u0323\ufe0f\u200b\u200d…½ﬁ̈́❤Ωж"
     return ["".join(source.choices(letters, k=source.randint(1, 9))) for _ in range(count)]
 
 
 def test_ids_are_those_of_the_word_alone_in_transformers(xlmr_folder: Path, encoder: WordEncoder) -> None:
     slow = XLMRobertaTokenizer.from_pretrained(xlmr_folder)
-    words = [word.text for word in split_words(TEXT)] + some_words(1500)
-    expected = [slow.convert_tokens_to_ids(slow.tokenize(word)) for word in words]
+    words = [word.text for word in split_words(TEXT)] + some_words(1500) + some_words(500, letters="aﬁ½…™´①ｱ")
+    expected = [
+        slow.convert_tokens_to_ids(slow.tokenize(unicodedata.normalize("NFC", word))) for word in words
+    ]
     assert ids_by_word(encoder, words) == expected
     assert sum(len(ids) > 1 for ids in expected) > 500  # not all of them one piece or unknown
     assert (encoder.bos_id, encoder.pad_id, encoder.eos_id, encoder.unk_id) == (0, 1, 2, 3)
     assert encoder.vocab_size == len(slow)
+
+
+def test_decomposed_words_get_the_ids_of_composed_ones(encoder: WordEncoder) -> None:
+    composed = [word.text for word in split_words(TEXT)]
+    decomposed = [unicodedata.normalize("NFD", word) for word in composed]
+    assert decomposed != composed
+    assert ids_by_word(encoder, decomposed) == ids_by_word(encoder, composed)
+
+
+def test_composing_changes_only_sentencepiece_normalizers() -> None:
+    charsmap = {"type": "Precompiled", "precompiled_charsmap": ""}
+    composed = {"type": "Sequence", "normalizers": [{"type": "NFC"}, charsmap]}
+    assert composing(charsmap) == composed
+    assert composing({"type": "Sequence", "normalizers": [charsmap]}) == composed
+    for normalizer in (composed, None, {"type": "Lowercase"}, {"type": "Sequence", "normalizers": []}):
+        assert composing(normalizer) == normalizer
 
 
 @pytest.mark.parametrize(

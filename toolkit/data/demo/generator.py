@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import NamedTuple
 
 TYPES = ("DATE", "PER", "ORG", "LOC")
@@ -152,7 +153,7 @@ def sentences(
 
 
 def render(template: Production, lists: Lists, rng: random.Random) -> Rendered:
-    """Fills one template; no two slots of it get the same words."""
+    """Fills one template; no two slots of it get the same words, and no word comes twice in a row."""
     text = ""
     spans: list[Span] = []
     used: set[str] = set()
@@ -162,7 +163,8 @@ def render(template: Production, lists: Lists, rng: random.Random) -> Rendered:
             continue
         for _ in range(REDRAWS):
             filling = _fill(piece.list, lists, rng)
-            if filling not in used:
+            words = filling.split()
+            if filling not in used and all(one != other for one, other in pairwise(words)):
                 break
         used.add(filling)
         if piece.type:

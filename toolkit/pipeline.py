@@ -1,0 +1,170 @@
+"""The line: teacher -> distill -> prune -> trim -> variants -> measure -> select -> bundle."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from export.runtime.errors import UserError
+from toolkit.assemble import Assembled, assemble_bundle
+from toolkit.console import console
+from toolkit.data.sources import resolve
+from toolkit.device_profile import DeviceProfile, load_device_profile
+from toolkit.languages import language
+from toolkit.plan import make_plan
+from toolkit.prediction import TORCH
+from toolkit.recipe import Recipe, TrimConfig, load_recipe
+from toolkit.record import RunRecord
+from toolkit.run import Entry, Run
+from toolkit.select import Selection, select
+from toolkit.store import Artifact, Store
+from toolkit.verdict import Verdict, verdict
+
+REFERENCE_TRIM = TrimConfig(pieces=9000)  # of the int8 teacher that every run is compared with
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run is asked to do; texts as on the command line.
+
+    Attributes:
+        teacher, data, corpus: auto, builtin, a folder or a hub id.
+        out: folder for bundles; the one of this run is <lang>-<target>-<recipe> in it.
+        cache: folder of the stage store.
+        yes: do not ask before a long run.
+    """
+
+    lang: str
+    target: str
+    recipe: str = "edge"
+    teacher: str = "auto"
+    data: str = "auto"
+    corpus: str = "auto"
+    seed: int = 1
+    out: Path = Path("build")
+    cache: Path = Path(".cache")
+    yes: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to."""
+
+    record: RunRecord
+    verdict: Verdict
+    bundle: Path
+    report: Path
+
+
+def make_bundle(request: Request) -> Outcome:
+    """Run the line and write bundle, record and report below `request.out`.
+
+    Raises:
+        UserError: bad input of any kind; what was finished stays stored.
+    """
+    language(request.lang)
+    profile, recipe = load_device_profile(request.target), load_recipe(request.recipe)
+    sources = resolve(request.teacher, request.data, request.corpus, os.environ, request.lang)
+    for line in sources.notice:
+        console.warn(line)
+    run = Run(Store(request.cache), request.lang, sources, recipe, profile, request.seed)
+    make_plan(run).confirm(request.yes, repeat_command(request))
+
+    teacher = run.teacher()
+    small, references = compress(run, recipe, teacher)
+    entries = candidates(run, profile, small) + references
+    selection, chosen = measure_and_select(run, profile, entries)
+    judged = judge(run, profile, chosen, entries)
+    done = Assembled(request, run, entries, selection, chosen, judged)
+    record, bundle, report = assemble_bundle(done, repeat_command(request))
+    return Outcome(record, judged, bundle, report)
+
+
+def compress(run: Run, recipe: Recipe, teacher: Artifact) -> tuple[Artifact, list[Entry]]:
+    """The model the recipe makes of the teacher, and the models it is compared with."""
+    references = [Entry("teacher", TORCH, teacher, "reference", measured=True)]
+    trim = recipe.trim
+    base = run.trim(teacher, trim) if trim and trim.when == "first" else teacher
+    if recipe.student:
+        small = run.distill(teacher, base)
+        references.append(Entry("distilled student", TORCH, small, "reference"))
+        alone = run.gold_only(base, "random")
+        same_start = run.gold_only(base, "teacher")
+        references.append(Entry("gold-only student", TORCH, alone, "reference"))
+        references.append(Entry("gold-only student, teacher's start", TORCH, same_start, "reference"))
+    else:
+        small = base
+    if recipe.prune:
+        small = run.prune(small)
+    if trim and trim.when == "last":
+        small = run.trim(small, trim)
+    trimmed = run.trim(teacher, REFERENCE_TRIM, "reference trim")
+    if trimmed.digest != small.digest:
+        int8 = run.variant("onnx-int8", trimmed)
+        references.append(
+            Entry("trimmed int8 teacher", "onnx-int8", int8, "reference", trimmed, measured=True)
+        )
+    return small, references
+
+
+def candidates(run: Run, profile: DeviceProfile, small: Artifact) -> list[Entry]:
+    """The small model in each variant that the device profile asks for and this machine can make."""
+    from export.variants import can_build
+
+    found = []
+    for name in profile.variants:
+        problem = can_build(name)
+        if problem:
+            console.warn(f"{name} is left out: {problem}")
+            continue
+        found.append(Entry(name, name, run.variant(name, small), "candidate", small, measured=True))
+    if not found:
+        raise UserError(
+            f"This machine can make none of the variants of {profile.name}: {', '.join(profile.variants)}.",
+            "Choose another TARGET.",
+        )
+    return found
+
+
+def measure_and_select(run: Run, profile: DeviceProfile, entries: Sequence[Entry]) -> tuple[Selection, Entry]:
+    """Evaluate and measure all entries; dev decides which one becomes the bundle."""
+    for entry in entries:
+        entry.predictions = run.predict(entry.variant, entry.artifact)
+    measured = [entry for entry in entries if entry.measured]
+    measured.sort(key=lambda entry: entry.name != "teacher")  # the fp32 teacher is what ratios refer to
+    results = run.measure({entry.name: (entry.variant, entry.artifact) for entry in measured})
+    for entry in measured:
+        entry.measurement = results[entry.name]
+    selection = select([run.candidate(entry) for entry in entries], profile, on_target(run))
+    return selection, next(entry for entry in entries if entry.name == selection.selected)
+
+
+def judge(run: Run, profile: DeviceProfile, chosen: Entry, entries: Sequence[Entry]) -> Verdict:
+    """The verdict on the selected artifact, on test, against the fp32 teacher."""
+    teacher = next(entry for entry in entries if entry.name == "teacher")
+    return verdict(
+        run.counts(chosen, "test"), run.counts(teacher, "test"), run.figures(chosen), profile, on_target(run)
+    )
+
+
+def on_target(run: Run) -> bool:
+    """Whether what is measured here counts as measured on the device: a GPU profile needs the GPU."""
+    return run.profile.this_machine
+
+
+def repeat_command(request: Request) -> str:
+    """The command that repeats this run."""
+    parts: list[tuple[str, Any, Any]] = [
+        ("lang", request.lang, None),
+        ("target", request.target, None),
+        ("recipe", request.recipe, "edge"),
+        ("teacher", request.teacher, "auto"),
+        ("data", request.data, "auto"),
+        ("corpus", request.corpus, "auto"),
+        ("seed", request.seed, 1),
+    ]
+    given = (f"--{name} {value}" for name, value, default in parts if value != default)
+    return " ".join(["python -m toolkit bundle", *given])

@@ -1,0 +1,96 @@
+"""Before work starts: sources, bytes to download, and estimated minutes per stage."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from export.runtime.errors import UserError
+from toolkit.console import console, duration, megabytes
+from toolkit.data.sources import download_bytes, teacher_folder
+from toolkit.teacher import read_config
+
+if TYPE_CHECKING:
+    from toolkit.run import Run
+
+LONG_MINUTES = 30
+PROBE_SECONDS = 0.2
+# Share of the probed matrix-product speed that training and inference of small encoders reach on two cores of an
+# x86-64 with AVX512: measured as sub-words per second times 6 (or 2) operations per weight.
+EFFICIENCY = 0.35
+WORDS_PER_SENTENCE, SUB_WORDS_PER_WORD = 30, 1.6
+FIXED_SECONDS = 90  # exports, evaluation and measuring of small artifacts
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is about to do. Seconds are those of stages that are not stored yet, so an upper bound."""
+
+    sources: tuple[tuple[str, str], ...]
+    download: int
+    seconds: tuple[tuple[str, float], ...]
+
+    @property
+    def total(self) -> float:
+        """Seconds of all stages."""
+        return sum(value for _, value in self.seconds)
+
+    def confirm(self, yes: bool, command: str) -> None:
+        """Print the plan; ask before more than half an hour of work.
+
+        Raises:
+            UserError: the answer was no, or there is no terminal to ask on.
+        """
+        for name, value in self.sources:
+            console.note(f"{name:<8} {value}")
+        stages = ", ".join(f"{name} {duration(value)}" for name, value in self.seconds)
+        console.note(f"plan     at most {duration(self.total)} here ({stages}); stored stages are skipped")
+        if self.download:
+            console.note(f"download {megabytes(self.download)}")
+        if self.total < 60 * LONG_MINUTES or yes:
+            return
+        remedy = f"Say YES=1 (or: {command} --yes); TEACHER=builtin DATA=builtin is the quick trial."
+        if not sys.stdin.isatty():
+            raise UserError(f"This run may take {duration(self.total)}.", remedy)
+        if input("That is long. Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+            raise UserError("Stopped before any work.", remedy)
+
+
+def make_plan(run: Run) -> Plan:
+    """Estimate a run from the shapes in recipe and teacher and a quick probe of this machine."""
+    named = (("teacher", run.sources.teacher), ("data", run.sources.data), ("corpus", run.sources.corpus))
+    sources = tuple((name, f"{ref.value or ref.kind} ({ref.why})") for name, ref in named)
+    flops = probe_flops() * EFFICIENCY
+    shape = read_config(teacher_folder(run.sources.teacher))
+    hidden, layers = shape["hidden_size"], shape["num_hidden_layers"]
+    teacher = layers * (4 * hidden**2 + 2 * hidden * shape["intermediate_size"])
+    labelled = len(run.data.train) * WORDS_PER_SENTENCE * SUB_WORDS_PER_WORD
+    held_out = (len(run.data.dev) + len(run.data.test)) * WORDS_PER_SENTENCE * SUB_WORDS_PER_WORD
+    seconds = [("evaluation and measuring", FIXED_SECONDS + 6 * 2 * teacher * held_out / flops)]
+    if not any(name.endswith("ForTokenClassification") for name in shape.get("architectures") or ()):
+        seconds.append(("fine-tuning", 6 * teacher * labelled * run.recipe.fine_tune.epochs / flops))
+    student, distill = run.recipe.student, run.recipe.distill
+    if student and distill:
+        width = student.hidden or hidden
+        weights = student.layers * (4 * width**2 + 2 * width * (student.ffn or shape["intermediate_size"]))
+        text = distill.unlabelled_tokens + distill.labelled_repeats * labelled
+        seconds.append(("teacher's outputs", 2 * teacher * distill.unlabelled_tokens / flops))
+        seconds.append(("distillation", 6 * weights * text * distill.training.epochs / flops))
+        seconds.append(("baselines", 2 * 6 * weights * labelled * run.recipe.gold_only.epochs / flops))
+    return Plan(sources, download_bytes(run.sources, run.lang), tuple(seconds))
+
+
+def probe_flops() -> float:
+    """Operations per second of a float32 matrix product of an encoder's size, numpy's threads."""
+    side = np.ones((512, 512), np.float32)
+    runs = 0
+    side @ side
+    started = time.perf_counter()
+    while (elapsed := time.perf_counter() - started) < PROBE_SECONDS:
+        side @ side
+        runs += 1
+    return runs * 2 * 512**3 / elapsed
