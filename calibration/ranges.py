@@ -23,9 +23,7 @@ _SHRINK = np.geomspace(1.0, 0.1, 24)
 """Candidate ends of the range, as shares of the extremes."""
 
 
-def activation_ranges(
-    model: Any, tensors: Sequence[str], inputs: Sequence[Feed]
-) -> dict[str, Range]:
+def activation_ranges(model: Any, tensors: Sequence[str], inputs: Sequence[Feed]) -> dict[str, Range]:
     """The (lowest, highest) value to represent of each of `tensors`; 0 always lies between them.
 
     The inputs run twice, for the extremes and then for histograms between them, so that memory does not grow

@@ -129,9 +129,7 @@ def _account(whole: Sequence[TaggedSentence], sampled: Sequence[TaggedSentence])
         ]
         strata.append(Stratum("length", name, *counts))
     of_whole, of_sample = _holders(whole), _holders(sampled)
-    strata += [
-        Stratum("entity type", name, of_whole[name], of_sample.get(name, 0)) for name in sorted(of_whole)
-    ]
+    strata += [Stratum("entity type", name, of_whole[name], of_sample.get(name, 0)) for name in sorted(of_whole)]
     return tuple(stratum for stratum in strata if stratum.whole)
 
 

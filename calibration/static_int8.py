@@ -129,10 +129,11 @@ def _int8_attention(graph: Any, node: Any, ranges: Mapping[str, Range], reduce_r
     graph.initializer.extend(
         numpy_helper.from_array(np.asarray(value), name[key]) for key, value in constants.items()
     )
+    scales = [name["input_scale"], name["weight_scale"]]
+    zeros = [name["input_zero"], name["weight_zero"]]
     attention = helper.make_node(
         "QAttention",
-        [name["input"], name["weight"], bias, name["input_scale"], name["weight_scale"], *(mask[:1] or [""])]
-        + [name["input_zero"], name["weight_zero"]],
+        [name["input"], name["weight"], bias, *scales, *(mask[:1] or [""]), *zeros],
         list(node.output),
         node.name,
         domain="com.microsoft",

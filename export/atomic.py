@@ -14,6 +14,8 @@ from typing import Any
 
 from export.runtime.errors import UserError
 
+BLOCK = 4096  # bytes
+
 
 def canonical_json(value: Any) -> str:
     """Compact JSON with sorted keys: the same value always gives the same bytes."""
@@ -22,17 +24,38 @@ def canonical_json(value: Any) -> str:
 
 @contextmanager
 def disk_full_explained(path: Path) -> Iterator[None]:
-    """Turn 'no space left' into a UserError that names the folder and the remedy."""
+    """Turn 'no space left' into a UserError that names the folder and the remedy.
+
+    Libraries that write by themselves (safetensors, torch, onnx) raise errors of their own for it, some without
+    its number, so the disk is asked too.
+    """
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except UserError:
+        raise
+    except Exception as error:
+        if _says_full(error) or (isinstance(error, (OSError, RuntimeError)) and _is_full(path)):
             raise UserError(
                 f"The disk is full: could not write {path}; nothing half-written was left behind.",
-                "Free some space (make clean shows what the cache holds) and run the same command again: "
+                "Free some space (make clean says what it frees) and run the same command again: "
                 "finished stages are kept.",
             ) from error
         raise
+
+
+def _says_full(error: Exception) -> bool:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return os.strerror(errno.ENOSPC) in str(error)
+
+
+def _is_full(path: Path) -> bool:
+    """Whether less than a block is left where `path` is or would be."""
+    folder = next((folder for folder in (path, *path.absolute().parents) if folder.is_dir()), path)
+    try:
+        return shutil.disk_usage(folder).free < BLOCK
+    except OSError:
+        return False
 
 
 def write_bytes_atomic(path: Path, data: bytes) -> None:
@@ -41,8 +64,8 @@ def write_bytes_atomic(path: Path, data: bytes) -> None:
     Raises:
         UserError: the disk is full; the temporary file is removed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     with disk_full_explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as stream:
@@ -73,17 +96,19 @@ def new_folder_atomic(path: Path) -> Iterator[Path]:
     Raises:
         UserError: the disk is full; the temporary folder is removed and `path` is as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with disk_full_explained(path):
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
-        try:
+    temporary = None
+    try:
+        with disk_full_explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
             yield temporary
             flush_folder(temporary)
             os.chmod(temporary, 0o755)
             replace_folder(temporary, path)
-        except BaseException:
+    except BaseException:
+        if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
-            raise
+        raise
 
 
 def flush_folder(folder: Path) -> None:

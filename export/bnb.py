@@ -120,8 +120,10 @@ def usable_device(device: str | None) -> str:
     """
     try:
         import accelerate  # noqa: F401
-        import bitsandbytes  # noqa: F401
         import torch
+
+        with _quiet():
+            import bitsandbytes  # noqa: F401
     except ImportError as error:
         raise UserError(
             f"LLM.int8() needs the package {error.name}, which is not installed.",
@@ -179,11 +181,13 @@ def _model_logits(model: Any, device: str) -> Logits:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """transformers warns of keys and types that are meant here."""
-    logger = logging.getLogger("transformers")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Hold back warnings that are no news: 4-bit kernels that LLM.int8() never uses, types that are meant."""
+    loggers = [logging.getLogger(name) for name in ("transformers", "bitsandbytes")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

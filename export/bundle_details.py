@@ -24,9 +24,7 @@ MODEL_FOLDER_FILES = (
 # changed).
 TOLERANCES = {"fp32": 0.01}
 DEFAULT_TOLERANCE = 1.0
-KNOWN_BAD = (
-    KnownBadRuntime("onnxruntime", "1.21.0", "SIGILL on Cortex-A53 and A72 (onnxruntime#23957, #24112)"),
-)
+KNOWN_BAD = (KnownBadRuntime("onnxruntime", "1.21.0", "SIGILL on Cortex-A53 and A72 (onnxruntime#23957, #24112)"),)
 NORMALISATION = "the normalizer of tokenizer.json, applied to each word; offsets refer to the text before it"
 WORD_RULE = (
     "punctuation and symbols stand apart; apostrophes inside a word, and . , : between digits, do not; "

@@ -123,9 +123,7 @@ def _rounded(values: np.ndarray) -> Any:
     return np.round(values.astype(np.float64), LOGIT_DECIMALS).tolist()
 
 
-def make_golden(
-    encoder: WordEncoder, logits: Logits, labels: Sequence[str], languages: Sequence[str]
-) -> list[str]:
+def make_golden(encoder: WordEncoder, logits: Logits, labels: Sequence[str], languages: Sequence[str]) -> list[str]:
     """The lines of golden.jsonl (without line ends) for a model, from our own sentences."""
     answers = (answer(item, encoder, logits, labels) for item in golden_texts(tuple(languages)))
     return [canonical_json(asdict(item)).translate(_LINE_BREAKS) for item in answers]

@@ -8,8 +8,12 @@ padded and longest inputs in this one.
 
 from __future__ import annotations
 
+import io
+import logging
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -114,13 +118,27 @@ def _fuse(source: Path, target: Path, config: Any) -> None:
     options.enable_embed_layer_norm = False
     pruned = bool(getattr(config, "pruned_heads", None))
     narrow = getattr(config, "embedding_size", config.hidden_size) != config.hidden_size
-    optimized = optimize_model(
-        str(source),
-        model_type="bert",
-        # 0: read from the graph. Heads differ by layer after pruning, widths by table in a narrow student.
-        num_heads=0 if pruned or narrow else config.num_attention_heads,
-        hidden_size=0 if pruned or narrow else config.hidden_size,
-        optimization_options=options,
-        opt_level=0,
-    )
+    with _quiet_optimizer():
+        optimized = optimize_model(
+            str(source),
+            model_type="bert",
+            # 0: read from the graph. Heads differ by layer after pruning, widths by table in a narrow student.
+            num_heads=0 if pruned or narrow else config.num_attention_heads,
+            hidden_size=0 if pruned or narrow else config.hidden_size,
+            optimization_options=options,
+            opt_level=0,
+        )
     optimized.save_model_to_file(str(target))  # also declares the domain of the fused operators
+
+
+@contextmanager
+def _quiet_optimizer() -> Iterator[None]:
+    """Without its remarks on widths: pruned heads and narrow embeddings are as intended, and parity is checked."""
+    logger = logging.getLogger("onnxruntime.transformers")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(before)

@@ -98,9 +98,7 @@ def scan_onnx(path: Path) -> OnnxScan:
         with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _Scanner(data).run()
     except (_Malformed, ValueError) as error:  # ValueError: an empty file cannot be mapped
-        raise UserError(
-            f"{path.name}: not a well-formed ONNX file ({error}).", "Get a fresh copy."
-        ) from error
+        raise UserError(f"{path.name}: not a well-formed ONNX file ({error}).", "Get a fresh copy.") from error
 
 
 class _Scanner:

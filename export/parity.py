@@ -34,18 +34,14 @@ def torch_logits(model: Any) -> Logits:
 
     def logits(input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            output = model(
-                input_ids=torch.from_numpy(input_ids), attention_mask=torch.from_numpy(attention_mask)
-            )
+            output = model(input_ids=torch.from_numpy(input_ids), attention_mask=torch.from_numpy(attention_mask))
         result: np.ndarray = output.logits.float().numpy()
         return result
 
     return logits
 
 
-def probe_inputs(
-    vocab_size: int, max_length: int, pad_id: int, seed: int = 0
-) -> list[tuple[np.ndarray, np.ndarray]]:
+def probe_inputs(vocab_size: int, max_length: int, pad_id: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
     """Random input_ids and attention_mask, int64 (batch, sequence), at `SHAPES`; batches carry padding."""
     random = np.random.default_rng(seed)
     probes = []
@@ -60,9 +56,7 @@ def probe_inputs(
     return probes
 
 
-def compare(
-    reference: Logits, candidate: Logits, inputs: list[tuple[np.ndarray, np.ndarray]]
-) -> ParityReport:
+def compare(reference: Logits, candidate: Logits, inputs: list[tuple[np.ndarray, np.ndarray]]) -> ParityReport:
     """Compare two artifacts on the unpadded positions of `inputs`."""
     differences, equal = [], []
     for ids, mask in inputs:
@@ -71,9 +65,7 @@ def compare(
         differences.append(np.abs(expected - found).max(axis=-1))
         equal.append(expected.argmax(axis=-1) == found.argmax(axis=-1))
     every = np.concatenate(differences)
-    return ParityReport(
-        float(every.max()), float(every.mean()), float(np.concatenate(equal).mean()), int(every.size)
-    )
+    return ParityReport(float(every.max()), float(every.mean()), float(np.concatenate(equal).mean()), int(every.size))
 
 
 def require_parity(report: ParityReport, what: str, tolerance: float = 1e-3) -> None:

@@ -68,18 +68,13 @@ def build_variant(
     """
     variant = VARIANTS[name]
     target = out / variant.model
-    fp32_file = fp32 / VARIANTS["onnx-fp32"].model if fp32 else target
-    if name == "onnx-fp32":
+    if variant.needs_fp32:
+        assert fp32 is not None, f"{name} is made from the onnx-fp32 variant"
+        report: Any = _quantize(name, fp32 / VARIANTS["onnx-fp32"].model, target, quantize_static)
+    elif variant.backend == "onnx":
         from export.onnx import export_onnx
 
-        report: Any = export_onnx(model, target)
-    elif name == "onnx-int8":
-        from export.quantize import quantize_dynamic_int8
-
-        report = quantize_dynamic_int8(fp32_file, target)
-    elif name == "onnx-static-int8":
-        assert quantize_static is not None
-        report = quantize_static(fp32_file, target)
+        report = export_onnx(model, target)
     elif variant.backend == "torchscript":
         from export.torchscript import export_torchscript
 
@@ -96,6 +91,15 @@ def build_variant(
         if (model / file).is_file():
             shutil.copyfile(model / file, out / file)
     return asdict(report)
+
+
+def _quantize(name: str, fp32: Path, target: Path, quantize_static: QuantizeStatic | None) -> Any:
+    if VARIANTS[name].needs_sample:
+        assert quantize_static is not None, f"{name} needs calibration sentences"
+        return quantize_static(fp32, target)
+    from export.quantize import quantize_dynamic_int8
+
+    return quantize_dynamic_int8(fp32, target)
 
 
 def open_variant(name: str, folder: Path, report: dict[str, Any], threads: int = 1) -> Logits:

@@ -89,9 +89,7 @@ def _verify(path: Path) -> VerifyReport:
     if path.is_dir():
         return _verify_folder(path, path)
     if not path.is_file():
-        raise UserError(
-            f"There is no bundle at {path}.", "Give the folder or the zip that `make bundle` wrote."
-        )
+        raise UserError(f"There is no bundle at {path}.", "Give the folder or the zip that `make bundle` wrote.")
     with tempfile.TemporaryDirectory(prefix="verify-") as temporary:
         problems = unpack_zip(path, Path(temporary))
         if problems:
@@ -152,13 +150,9 @@ def list_folder(folder: Path) -> tuple[dict[str, int], list[str]]:
                     files[name] = status.st_size
                 else:
                     what = "a link" if stat.S_ISLNK(status.st_mode) else "neither a file nor a folder"
-                    problems.append(
-                        f"{name!a}: {what}, which a bundle never holds. Delete it or get a fresh copy."
-                    )
+                    problems.append(f"{name!a}: {what}, which a bundle never holds. Delete it or get a fresh copy.")
     problems += [
-        f"{name!a}: {problem}. Delete it or get a fresh copy."
-        for name in files
-        if (problem := name_problem(name))
+        f"{name!a}: {problem}. Delete it or get a fresh copy." for name in files if (problem := name_problem(name))
     ]
     return files, sorted(problems + [f"{problem}. {_FRESH}" for problem in collisions(files)])
 
@@ -210,9 +204,7 @@ def _check_labels(folder: Path, manifest: Manifest, present: dict[str, int]) -> 
 def _check_models(folder: Path, manifest: Manifest, present: dict[str, int]) -> Iterator[str]:
     """No ONNX file of the bundle may reach for anything outside it."""
     for name in sorted(name for name in present if name.lower().endswith(".onnx") and not name_problem(name)):
-        beside = {
-            Path(other).name for other in manifest.external_data if Path(other).parent == Path(name).parent
-        }
+        beside = {Path(other).name for other in manifest.external_data if Path(other).parent == Path(name).parent}
         try:
             found = list(scan_onnx(folder / name).problems(frozenset(beside)))
         except UserError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,9 @@ from export.variants import VARIANTS
 from toolkit import __version__
 from toolkit.folders import folder_labels
 from toolkit.languages import LANGUAGES
+from toolkit.prediction import WINDOW
 from toolkit.record import SUFFIX, CandidateRecord, RunRecord, read_records, write_record
-# REPORT
+from toolkit.report import write_report
 from toolkit.run import Entry, Run
 from toolkit.select import Selection
 from toolkit.store import Artifact, library_versions
@@ -25,7 +26,6 @@ from toolkit.verdict import Verdict
 if TYPE_CHECKING:
     from toolkit.pipeline import Request
 
-MAX_LENGTH = 512
 OPEN_LICENCES = ("apache", "mit", "bsd", "cc0", "cc-by-4", "cc by 4", "public domain")
 
 
@@ -56,7 +56,7 @@ def assemble_bundle(done: Assembled, command: str) -> tuple[RunRecord, Path, Pat
         dtype=VARIANTS[variant].precision,
         labels=folder_labels(shipped.path),
         languages=(request.lang,),
-        max_length=MAX_LENGTH,
+        max_length=WINDOW,
         recipe=asdict(run.recipe),
         provenance=provenance(run),
         licences=licences,
@@ -76,7 +76,7 @@ def assemble_bundle(done: Assembled, command: str) -> tuple[RunRecord, Path, Pat
     record = make_record(done, command, confidence, licence_line(licences), out, written.zip_bytes)
     write_record(record, request.out / f"{name}{SUFFIX}")
     page = request.out / f"{name}.report.html"
-    # write_report(read_records(request.out), record, page, page.with_suffix(".md"))
+    write_report(read_records(request.out), record, page, page.with_suffix(".md"))
     return record, out, page
 
 
@@ -182,9 +182,7 @@ def model_card(done: Assembled) -> Card:
         )
     limits = [f"Scores are on {run.data.name}; other text will differ."]
     if run.data.source == "built-in":
-        limits.append(
-            "Demo text written by the toolkit is far easier than news: these scores are not MasakhaNER's."
-        )
+        limits.append("Demo text written by the toolkit is far easier than news: these scores are not MasakhaNER's.")
     if not LANGUAGES[run.lang].in_pretraining:
         limits.append(f"AfriBERTa never saw {LANGUAGES[run.lang].name} in pre-training.")
     kinds = ", ".join(sorted({label[2:] for label in run.data.labels if label != "O"}))
@@ -201,8 +199,7 @@ def make_record(
     """Everything the report shows, as one JSON value."""
     run = done.run
     licences = {
-        what: item.licence
-        for what, item in zip(("teacher", "data", "corpus"), input_licences(run), strict=True)
+        what: item.licence for what, item in zip(("teacher", "data", "corpus"), input_licences(run), strict=True)
     }
     sources = {
         "teacher": {"name": source_name(run), "source": run.sources.teacher.kind, "digest": ""},
@@ -225,9 +222,7 @@ def make_record(
         target_description=run.profile.description,
         recipe=asdict(run.recipe),
         seed=run.seed,
-        sources={
-            name: {**value, "licence": licences[name], "why": whys[name]} for name, value in sources.items()
-        },
+        sources={name: {**value, "licence": licences[name], "why": whys[name]} for name, value in sources.items()},
         notices=run.sources.notice,
         data_notes=(*run.data.notes, *run.corpus.notes),
         stages=tuple(run.stages),
@@ -236,11 +231,18 @@ def make_record(
         confidence={key: value for key, value in confidence.items() if key != "raw_text"},
         raw_text=confidence["raw_text"],
         trim=trims[0] if trims else None,
-        calibration_sample=asdict(run.sample) if sampled else None,
+        calibration_sample=sample_account(run) if sampled else None,
         licence=licence,
         bundle=str(out),
         zip_bytes=zip_bytes,
     )
+
+
+def sample_account(run: Run) -> dict[str, Any]:
+    """The static int8 sample without its sentences, which are the data's and not ours to pass on."""
+    account = asdict(replace(run.sample, sentences=()))
+    del account["sentences"]
+    return {**account, "size": len(run.sample.sentences)}
 
 
 def candidate_records(done: Assembled) -> list[CandidateRecord]:

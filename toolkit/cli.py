@@ -1,40 +1,54 @@
-"""The commands: one per Make target, no logic."""
+"""The commands and their options, one command per Make target. What a command does is in commands.py."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from export.atomic import disk_full_explained
 from export.runtime.errors import UserError
+from toolkit import commands
 from toolkit.console import console
 from toolkit.device_profile import device_profile_names
+from toolkit.environment import EXTRAS
+from toolkit.languages import LANGUAGES
 from toolkit.recipe import recipe_names
 
-CACHE_VARIABLE = "TOOLKIT_CACHE"
 EPILOG = """examples:
   python -m toolkit bundle --lang swa --target cpu
   python -m toolkit bundle --lang yor --target rpi4 --recipe trim-int8
   python -m toolkit bundle --lang hau --target cpu --teacher castorini/afriberta_base --data masakhane/masakhaner
   python -m toolkit verify build/swa-cpu-edge
   python -m toolkit evaluate --bundle build/swa-cpu-edge --data my_conll_folder --lang swa --split test
+
+exit codes: 0 done; 1 a verdict failed or a bundle is not to be trusted; 2 bad input or usage
 """
+LARGEST_SEED = 2**32 - 1  # numpy's
+Parsers = argparse._SubParsersAction  # argparse has no public name for it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0, 1 (a verdict failed) or 2 (usage, bad input)."""
+    """Run a command; returns the exit code: 0, 1 (a verdict failed), 2 (usage, bad input) or 130 (Ctrl-C)."""
     parser = build_parser()
     options = parser.parse_args(arguments)
     if options.command is None:
         parser.print_help()
         return 0
     try:
-        code: int = options.run(options)
+        with disk_full_explained(commands.cache_folder()):
+            code: int = options.run(options)
     except UserError as error:
         console.note(f"error: {error.message}" + (f"\n  -> {error.remedy}" if error.remedy else ""))
         return error.exit_code
+    except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        console.note(f"error: {error.filename}: {error.strerror}.\n  -> Name another path, or correct that one.")
+        return 2
+    except BrokenPipeError:  # whoever read standard output has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         console.note("Stopped. Finished stages are kept; the same command goes on from here.")
         return 130
@@ -49,228 +63,177 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    _bundle_command(commands)
-    _verify_command(commands)
-    _profile_command(commands)
-    _evaluate_command(commands)
-    _score_command(commands)
-    _report_command(commands)
-    _clean_command(commands)
+    parsers = parser.add_subparsers(dest="command", metavar="COMMAND")
+    _bundle(parsers)
+    _verify(parsers)
+    _profile(parsers)
+    _evaluate(parsers)
+    _score(parsers)
+    _report(parsers)
+    _choices(parsers)
+    _setup(parsers)
+    _clean(parsers)
     return parser
 
 
-def _bundle_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    bundle = commands.add_parser(
+def _add(
+    parsers: Parsers[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    summary: str,
+    description: str,
+) -> argparse.ArgumentParser:
+    parser = parsers.add_parser(name, help=summary, description=description)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _bundle(parsers: Parsers[argparse.ArgumentParser]) -> None:
+    bundle = _add(
+        parsers,
         "bundle",
-        help="run the whole line: teacher to verified bundle",
-        description="Distils, trims, exports, quantizes and measures the teacher, selects the smallest variant "
-        "that keeps to the device's budgets, and writes a bundle that `verify` proves. Killed at any point, the "
-        "same command goes on from the last finished stage.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        commands.bundle,
+        "run the whole line: teacher to verified bundle",
+        "Distils, trims, exports, quantizes and measures the teacher, selects the smallest variant that keeps to the "
+        "device's budgets, and writes a bundle that `verify` proves. Killed at any point, the same command goes on "
+        "from the last finished stage.",
     )
-    bundle.add_argument(
-        "--lang", required=True, help="ISO 639-3 code: amh hau ibo kin lug luo pcm swa wol yor …"
-    )
-    bundle.add_argument(
-        "--target", required=True, help=f"device: {', '.join(device_profile_names())}, or a .toml"
-    )
-    bundle.add_argument("--recipe", default="edge", help=f"{', '.join(recipe_names())}, or a .toml")
-    for name, variable in (
-        ("teacher", "AFRIBERTA_DIR"),
-        ("data", "MASAKHANER_DIR"),
-        ("corpus", "CORPUS_DIR"),
-    ):
-        bundle.add_argument(
-            f"--{name}",
-            default="auto",
-            help=f"hub id, folder, builtin, or auto ({variable}, the hub, built-in)",
-        )
-    bundle.add_argument("--seed", type=int, default=1, help="of every random draw")
-    bundle.add_argument("--out", type=Path, default=Path("build"), help="folder for bundles and reports")
+    _run_options(bundle)
+    for name, variable in (("teacher", "AFRIBERTA_DIR"), ("data", "MASAKHANER_DIR"), ("corpus", "CORPUS_DIR")):
+        sources = f"hub id, folder, builtin, or auto ({variable}, the hub, built-in); default: auto"
+        bundle.add_argument(f"--{name}", default="auto", help=sources)
+    bundle.add_argument("--seed", type=_seed, default=1, help="of every random draw; default: 1")
+    bundle.add_argument("--out", type=_folder, default=Path("build"), help="for bundles and reports; default: build")
     bundle.add_argument("--yes", action="store_true", help="do not ask before a run of more than 30 minutes")
     bundle.add_argument("--strict", action="store_true", help="exit 1 also when a budget is undecided")
-    bundle.set_defaults(run=_bundle)
 
 
-def _bundle(options: argparse.Namespace) -> int:
-    from toolkit.pipeline import Request, make_bundle
-    from toolkit.summary import print_summary
-
-    request = Request(
-        lang=options.lang,
-        target=options.target,
-        recipe=options.recipe,
-        teacher=options.teacher,
-        data=options.data,
-        corpus=options.corpus,
-        seed=options.seed,
-        out=options.out,
-        cache=cache_folder(),
-        yes=options.yes,
-    )
-    outcome = make_bundle(request)
-    print_summary(outcome)
-    return outcome.verdict.exit_code(options.strict)
+def _run_options(parser: argparse.ArgumentParser) -> None:
+    """What `bundle` runs on and `choices` checks. An empty value is answered with the choices."""
+    parser.add_argument("--lang", default="", help=f"ISO 639-3 code: {' '.join(LANGUAGES)}")
+    parser.add_argument("--target", default="", help=f"device: {', '.join(device_profile_names())}, or a .toml")
+    parser.add_argument("--recipe", default="edge", help=f"{', '.join(recipe_names())}, or a .toml; default: edge")
 
 
-def _verify_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verify = commands.add_parser(
+def _verify(parsers: Parsers[argparse.ArgumentParser]) -> None:
+    verify = _add(
+        parsers,
         "verify",
-        help="prove that a bundle is whole and answers as it did when it was made",
-        description="Checks every file's digest, refuses links, escaping paths and zip bombs, and replays the "
-        "golden sentences. Needs numpy, onnxruntime and tokenizers only; executes nothing from the bundle.",
+        commands.verify,
+        "prove that a bundle is whole and answers as it did when it was made",
+        "Checks every file's digest, refuses links, escaping paths and zip bombs, and replays the golden sentences. "
+        "Needs numpy, onnxruntime and tokenizers only; executes nothing from the bundle.",
     )
-    verify.add_argument("bundle", type=Path, help="a bundle's folder or zip")
-    verify.set_defaults(run=_verify)
+    verify.add_argument("bundle", nargs="?", default="", help="a bundle's folder or zip")
 
 
-def _verify(options: argparse.Namespace) -> int:
-    from export.verify import verify_bundle
-
-    report = verify_bundle(options.bundle)
-    for problem in report.problems:
-        console.result(f"problem: {problem}")
-    for note in report.notes:
-        console.result(f"note: {note}")
-    if report.ok:
-        console.result(
-            f"{report.path}: {report.files} files and {report.sentences} golden sentences are right."
-        )
-    else:
-        console.result(f"{report.path}: not to be trusted, {len(report.problems)} problem(s).")
-    return 0 if report.ok else 1
-
-
-def _profile_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    profile = commands.add_parser(
+def _profile(parsers: Parsers[argparse.ArgumentParser]) -> None:
+    profile = _add(
+        parsers,
         "profile",
-        help="measure a bundle on this machine",
-        description="Cold start, latency by length, throughput and memory of a bundle on this machine, written to "
-        "its evidence/ folder. Needs no torch.",
+        commands.profile,
+        "measure a bundle on this machine",
+        "Cold start, latency by length, throughput and memory of a bundle on this machine, written to its evidence/ "
+        "folder. Needs no torch.",
     )
-    profile.add_argument("bundle", type=Path, help="a bundle's folder")
-    profile.add_argument(
-        "--threads", type=int, default=None, help="threads of the model; default: the bundle's"
-    )
-    profile.set_defaults(run=_profile)
+    profile.add_argument("bundle", nargs="?", default="", help="a bundle's folder")
+    profile.add_argument("--threads", type=_threads, help="of the model; default: the bundle's")
 
 
-def _profile(options: argparse.Namespace) -> int:
-    from export.runtime.measure import profile_bundle, profile_rows
-
-    with console.progress("Measuring", 1) as advance:
-        profile = profile_bundle(
-            options.bundle,
-            threads=options.threads,
-            progress=lambda done, total, what: advance(done / total),
-        )
-    rows = [*profile_rows(profile.measurement), ("written to", str(profile.path))]
-    console.table(f"{options.bundle} on this machine", ("what", "value"), rows)
-    return 0
-
-
-def _evaluate_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    evaluate = commands.add_parser(
+def _evaluate(parsers: Parsers[argparse.ArgumentParser]) -> None:
+    evaluate = _add(
+        parsers,
         "evaluate",
-        help="entity F1 of a bundle on a CoNLL folder",
-        description="Runs a bundle over a split, sentence by sentence, and scores it as seqeval's default does.",
+        commands.evaluate,
+        "entity F1 of a bundle on a CoNLL folder",
+        "Runs a bundle over a split, sentence by sentence, and scores it as seqeval's default does.",
     )
     evaluate.add_argument("--bundle", type=Path, required=True, help="a bundle's folder or zip")
     evaluate.add_argument("--data", type=Path, required=True, help="folder with LANG/SPLIT.txt or SPLIT.txt")
-    evaluate.add_argument("--lang", required=True, help="ISO 639-3 code")
-    evaluate.add_argument("--split", default="test", choices=("train", "dev", "test"))
+    evaluate.add_argument("--lang", required=True, help="ISO 639-3 code, the name of the folder below --data")
+    evaluate.add_argument("--split", default="test", choices=("train", "dev", "test"), help="default: test")
     evaluate.add_argument("--predictions", type=Path, help="write the predicted tags here, as CoNLL")
-    evaluate.set_defaults(run=_evaluate)
 
 
-def _evaluate(options: argparse.Namespace) -> int:
-    from toolkit.data.conll import write_conll
-    from toolkit.data.labelled import label_order
-    from toolkit.data.masakhaner import read_split
-    from toolkit.evaluate import evaluate_bundle
-    from toolkit.summary import print_scores
-
-    sentences = read_split(options.data, options.lang, options.split)
-    with console.progress("Tagging", len(sentences)) as advance:
-        found = evaluate_bundle(
-            options.bundle, sentences, label_order(sentences), lambda done, total: advance(done)
-        )
-    for note in found.notes:
-        console.warn(note)
-    if options.predictions:
-        write_conll(options.predictions, found.predictions)
-    print_scores(f"{options.bundle} on {options.data} {options.lang} {options.split}", found.scores)
-    return 0
-
-
-def _score_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    score = commands.add_parser(
+def _score(parsers: Parsers[argparse.ArgumentParser]) -> None:
+    score = _add(
+        parsers,
         "score",
-        help="entity F1 of a prediction file against a gold file",
-        description="Both files in CoNLL form with the same tokens; the numbers are seqeval's default.",
+        commands.score,
+        "entity F1 of a prediction file against a gold file",
+        "Both files in CoNLL form with the same tokens; the numbers are seqeval's default.",
     )
-    score.add_argument("--gold", type=Path, required=True)
-    score.add_argument("--pred", type=Path, required=True)
-    score.set_defaults(run=_score)
+    score.add_argument("--gold", type=Path, required=True, help="file with the right tags")
+    score.add_argument("--pred", type=Path, required=True, help="file with the tags to score")
 
 
-def _score(options: argparse.Namespace) -> int:
-    from toolkit.score import score_files
-    from toolkit.summary import print_scores
-
-    print_scores(f"{options.pred} against {options.gold}", score_files(options.gold, options.pred))
-    return 0
-
-
-def _report_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    report = commands.add_parser(
+def _report(parsers: Parsers[argparse.ArgumentParser]) -> None:
+    report = _add(
+        parsers,
         "report",
-        help="write the report pages of all recorded runs again",
-        description="One HTML page and one Markdown file per run in the folder, each with all languages so far.",
+        commands.report,
+        "write the report pages of all recorded runs again",
+        "One HTML page and one Markdown file per run in the folder, each with all languages so far.",
     )
-    report.add_argument("--out", type=Path, default=Path("build"), help="folder with the *.run.json records")
-    report.set_defaults(run=_report)
+    report.add_argument("--out", type=_folder, default=Path("build"), help="folder of the runs; default: build")
 
 
-def _report(options: argparse.Namespace) -> int:
-    from toolkit.record import read_records, record_files
-    from toolkit.report import write_report
-
-    records = read_records(options.out)
-    if not records:
-        raise UserError(
-            f"{options.out} holds no recorded run.", "Run `make bundle LANG=swa TARGET=cpu` first."
-        )
-    for record, path in zip(records, record_files(options.out), strict=True):
-        page = path.with_name(path.name.removesuffix(".run.json") + ".report.html")
-        write_report(records, record, page, page.with_suffix(".md"))
-        console.result(str(page))
-    return 0
+def _choices(parsers: Parsers[argparse.ArgumentParser]) -> None:
+    choices = _add(
+        parsers,
+        "choices",
+        commands.choices,
+        "list languages, targets and recipes",
+        "Without options lists what --lang, --target and --recipe may be; with options says what is wrong with them. "
+        "Needs nothing but Python.",
+    )
+    _run_options(choices)
+    choices.set_defaults(lang=None, target=None)
 
 
-def _clean_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    clean = commands.add_parser(
+def _setup(parsers: Parsers[argparse.ArgumentParser]) -> None:
+    setup = _add(
+        parsers,
+        "setup",
+        commands.setup,
+        "make .venv and install what a command needs",
+        "Makes the virtual environment .venv beside the code and installs the pinned packages, once; again only when "
+        "pyproject.toml changes.",
+    )
+    setup.add_argument(
+        "--packages",
+        default="pipeline",
+        choices=tuple(EXTRAS),
+        help="runtime: what a device needs, no torch; pipeline: all that makes a bundle; dev: tests too",
+    )
+    setup.add_argument("--target", default="cpu", help="gpu installs torch with CUDA, anything else the CPU build")
+    setup.add_argument("--torch-index", default="", help="address of an index that has torch's CPU build")
+
+
+def _clean(parsers: Parsers[argparse.ArgumentParser]) -> None:
+    _add(
+        parsers,
         "clean",
-        help="delete the stage cache and say what that frees",
-        description="Deletes stored stages and half-finished work. Bundles and reports stay.",
+        commands.clean,
+        "delete the stage cache and say what that frees",
+        "Deletes stored stages and half-finished work. Bundles, reports and .venv stay.",
     )
-    clean.set_defaults(run=_clean)
 
 
-def _clean(options: argparse.Namespace) -> int:
-    from toolkit.store import clean_store
-
-    for line in clean_store(cache_folder()):
-        console.result(line)
-    return 0
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) > LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to {LARGEST_SEED}")
+    return int(text)
 
 
-def cache_folder() -> Path:
-    """Where stages are stored: $TOOLKIT_CACHE, else .cache/stages beside the code."""
-    default = Path(__file__).resolve().parent.parent / ".cache" / "stages"
-    return Path(os.environ.get(CACHE_VARIABLE) or default)
+def _threads(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a file; name a folder")
+    return path

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 Advance = Callable[[float], None]
 
@@ -26,13 +26,19 @@ def _rich() -> Any:
     return RichConsole(stderr=True, highlight=False)
 
 
+def _write(stream: TextIO, text: str) -> None:
+    """A line on any terminal: what its encoding lacks is written as an escape, as are lone surrogates."""
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    stream.flush()
+
+
 class Console:
     """Notes and progress go to standard error, results to standard output."""
 
     def note(self, text: str) -> None:
         """One line of progress or explanation."""
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        _write(sys.stderr, text)
 
     def warn(self, text: str) -> None:
         """A line that should not be missed."""
@@ -44,8 +50,7 @@ class Console:
 
     def result(self, text: str) -> None:
         """Text on standard output."""
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        _write(sys.stdout, text)
 
     @contextmanager
     def progress(self, label: str, total: float) -> Iterator[Advance]:
@@ -72,7 +77,7 @@ class Console:
                 return
             shown = tenth
             elapsed = time.monotonic() - started
-            left = "" if not done else f", {duration(elapsed * (total - done) / done)} left"
+            left = "" if not done else f", {duration(elapsed * max(0.0, total - done) / done)} left"
             self.note(f"{label}: {min(100, tenth * 10)} % after {duration(elapsed)}{left}")
 
         return advance
@@ -82,13 +87,9 @@ class Console:
         widths = [max(len(str(row[i])) for row in (header, *rows)) for i in range(len(header))]
 
         def line(cells: Sequence[str]) -> str:
-            return "  ".join(
-                str(cell).ljust(width) for cell, width in zip(cells, widths, strict=True)
-            ).rstrip()
+            return "  ".join(str(cell).ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
-        self.result(
-            "\n".join(["", title, line(header), "  ".join("─" * w for w in widths), *map(line, rows)])
-        )
+        self.result("\n".join(["", title, line(header), "  ".join("─" * w for w in widths), *map(line, rows)]))
 
 
 def duration(seconds: float) -> str:

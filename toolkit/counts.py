@@ -74,9 +74,7 @@ def count_spans(gold: Sequence[AbstractSet[Span]], pred: Sequence[AbstractSet[Sp
     )
 
 
-def count_spans_by_type(
-    gold: Sequence[AbstractSet[Span]], pred: Sequence[AbstractSet[Span]]
-) -> dict[str, Counts]:
+def count_spans_by_type(gold: Sequence[AbstractSet[Span]], pred: Sequence[AbstractSet[Span]]) -> dict[str, Counts]:
     """Counts of each entity type that either side has, sorted by type."""
     types = sorted({span[0] for side in (gold, pred) for spans in side for span in spans})
     return {

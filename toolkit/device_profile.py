@@ -159,9 +159,7 @@ def _read(path: Path) -> DeviceProfile:
     try:
         tables = tomllib.loads(path.read_bytes().decode("utf-8"))
     except OSError as error:
-        raise UserError(
-            f"Cannot read the device profile {path}: {error.strerror}.", "Check the path."
-        ) from error
+        raise UserError(f"Cannot read the device profile {path}: {error.strerror}.", "Check the path.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(
             f"{path} is not TOML: {error}.", "Correct the file; device_profiles/README.md shows its form."
@@ -177,9 +175,7 @@ def _read(path: Path) -> DeviceProfile:
         raise _bad(path, "run.threads", f"{run['threads']} threads on {device['cores']} cores")
     if (length := values["budgets"]["p95_length"]) not in LENGTHS:
         measured = ", ".join(map(str, LENGTHS))
-        raise _bad(
-            path, "budgets.p95_length", f"latency is measured at {measured} sub-words, not at {length}"
-        )
+        raise _bad(path, "budgets.p95_length", f"latency is measured at {measured} sub-words, not at {length}")
     return DeviceProfile(
         **top,
         **device,
@@ -203,15 +199,11 @@ def _check_keys(path: Path, prefix: str, given: Mapping[str, Any], allowed: tupl
     for key in given:
         if key not in allowed:
             where = f"in [{prefix[:-1]}]" if prefix else "at the top"
-            raise UserError(
-                f"{path}: unknown key {prefix + key!r}.", f"Allowed {where}: {', '.join(allowed)}."
-            )
+            raise UserError(f"{path}: unknown key {prefix + key!r}.", f"Allowed {where}: {', '.join(allowed)}.")
 
 
 def _values(path: Path, prefix: str, given: Mapping[str, Any], schema: Mapping[str, _Key]) -> dict[str, Any]:
-    return {
-        name: _value(path, prefix + name, given.get(name, key.default), key) for name, key in schema.items()
-    }
+    return {name: _value(path, prefix + name, given.get(name, key.default), key) for name, key in schema.items()}
 
 
 def _value(path: Path, where: str, value: Any, key: _Key) -> Any:
@@ -243,6 +235,4 @@ def _variants(path: Path, names: list[Any]) -> tuple[str, ...]:
 
 
 def _bad(path: Path, where: str, problem: str) -> UserError:
-    return UserError(
-        f"{path}: {where}: {problem}.", "Correct the file; device_profiles/README.md lists every key."
-    )
+    return UserError(f"{path}: {where}: {problem}.", "Correct the file; device_profiles/README.md lists every key.")

@@ -11,6 +11,7 @@ import torch
 from transformers import AutoModelForTokenClassification, set_seed
 
 from export.runtime.encode import WordEncoder
+from export.runtime.errors import UserError
 from toolkit.data.labelled import label_ids
 from toolkit.data.types import Sentence
 from toolkit.features import Example, examples
@@ -54,7 +55,11 @@ def distill(
         base: the tagger whose ids the student shares and whose layers it starts from.
         train: labelled sentences, in the order of the signals' first ones.
         signals: the teacher's word logits (task-specific) or hidden states (task-agnostic).
+
+    Raises:
+        UserError: a recipe that leaves the student nothing to learn from, or a shape that cannot be.
     """
+    _check(config, signals)
     set_seed(seed)
     teacher = _load(base)
     encoder = WordEncoder.load(base, TRAINING_LENGTH)
@@ -66,8 +71,9 @@ def distill(
         example["sentence"] += signals.labelled
     _add_projections(student, teacher, config)
     if config.kind == "task-specific":
-        mixed = labelled * config.labelled_repeats + text
-        if config.logits:
+        mixed = labelled * config.labelled_repeats
+        if config.logits:  # all that unlabelled text has to teach
+            mixed += text
             _attach(mixed, "teacher_logits", signals)
         loss = TaskSpecificLoss(config, teacher)
         trained = fit(student, mixed, loss, config.training, work / "distill", seed, "Distilling")
@@ -80,12 +86,8 @@ def distill(
             model.distill_projections = student.distill_projections
         mask_id = encoder.vocab_size - 1
         agnostic = TaskAgnosticLoss(config, mask_id)
-        trained = fit(
-            model, text, agnostic, config.training, work / "agnostic", seed, "Distilling the encoder"
-        )
-        tuned = fit(
-            student, labelled, gold_loss, config.fine_tune, work / "tune", seed, "Fine-tuning the student"
-        )
+        trained = fit(model, text, agnostic, config.training, work / "agnostic", seed, "Distilling the encoder")
+        tuned = fit(student, labelled, gold_loss, config.fine_tune, work / "tune", seed, "Fine-tuning the student")
         report = DistillReport(account, trained, tuned)
     _save(student, base, out)
     return report
@@ -111,6 +113,20 @@ def train_gold_only(
     trained = fit(student, labelled, gold_loss, config, work / "gold", seed, label)
     _save(student, base, out)
     return DistillReport(account, trained)
+
+
+def _check(config: DistillConfig, signals: Signals) -> None:
+    if config.kind == "task-agnostic":
+        if len(signals.sentences) == signals.labelled:
+            raise UserError(
+                "Task-agnostic distillation needs unlabelled text, and there is none.",
+                "Give CORPUS, and raise [distill] unlabelled_tokens in the recipe above 0.",
+            )
+    elif not any((config.gold, config.logits, config.hidden, config.attention)):
+        raise UserError(
+            "The recipe gives every signal the weight 0, so the student would learn nothing.",
+            "Raise gold, logits, hidden or attention in [distill].",
+        )
 
 
 def _load(folder: Path) -> Any:

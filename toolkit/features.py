@@ -48,9 +48,7 @@ class Batches:
     """Batches of like length holding at most `tokens_per_batch` sub-words with padding; seeded, re-shuffled per
     epoch. A torch batch sampler."""
 
-    def __init__(
-        self, lengths: Sequence[int], tokens_per_batch: int, seed: int, shuffle: bool = True
-    ) -> None:
+    def __init__(self, lengths: Sequence[int], tokens_per_batch: int, seed: int, shuffle: bool = True) -> None:
         self.lengths = lengths
         self.tokens_per_batch = tokens_per_batch
         self.seed = seed

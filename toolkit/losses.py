@@ -13,6 +13,12 @@ from toolkit.student import encoder_of, layer_map
 
 Batch = dict[str, torch.Tensor]
 MASKED_SHARE = 0.15  # Devlin et al. 2019
+NEVER_MASKED = 3  # <s> <pad> </s>; <unk> may be, so that every text has something to predict
+
+
+def unwrapped(model: Any) -> Any:
+    """The model itself where Trainer wrapped it to use several GPUs."""
+    return getattr(model, "module", model)
 
 
 class TaskSpecificLoss:
@@ -48,7 +54,7 @@ class TaskSpecificLoss:
             gold = functional.cross_entropy(words[labelled], batch["labels"][labelled], reduction="sum")
             loss = loss + self.config.gold * gold / len(words)
         if self.inner and labelled.any():
-            loss = loss + self._inner_loss(model, batch, output, labelled)
+            loss = loss + self._inner_loss(unwrapped(model), batch, output, labelled)
         return loss
 
     def _inner_loss(self, model: Any, batch: Batch, output: Any, labelled: torch.Tensor) -> torch.Tensor:
@@ -67,7 +73,6 @@ class TaskSpecificLoss:
         real = mask.bool()
         loss = output.logits.new_zeros((), dtype=torch.float32)
         for layer, source in enumerate(pairs):
-            source = max(0, source)
             if self.config.hidden:
                 states = output.hidden_states[layer + 1][chosen][real]
                 if hasattr(model, "distill_projections"):
@@ -94,17 +99,15 @@ class TaskAgnosticLoss:
     Expects the model that `masked_language_model` built.
     """
 
-    def __init__(self, config: DistillConfig, mask_id: int, special_ids: int = 4) -> None:
+    def __init__(self, config: DistillConfig, mask_id: int) -> None:
         self.config = config
         self.mask_id = mask_id
-        self.special_ids = special_ids
 
     def __call__(self, model: Any, batch: Batch) -> torch.Tensor:
-        ids, chosen = mask_tokens(batch["input_ids"], self.mask_id, self.special_ids)
+        model = unwrapped(model)
+        ids, chosen = mask_tokens(batch["input_ids"], self.mask_id)
         states = encoder_of(model)(input_ids=ids, attention_mask=batch["attention_mask"])[0]
-        loss = functional.cross_entropy(
-            _vocabulary_scores(model, states[chosen]).float(), batch["input_ids"][chosen]
-        )
+        loss = functional.cross_entropy(_vocabulary_scores(model, states[chosen]).float(), batch["input_ids"][chosen])
         if self.config.hidden:
             words = states[batch["rows"], batch["positions"]]
             if hasattr(model, "distill_projections"):
@@ -132,18 +135,18 @@ def normalised_mse(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor
     )
 
 
-def mask_tokens(ids: torch.Tensor, mask_id: int, special_ids: int) -> tuple[torch.Tensor, torch.Tensor]:
+def mask_tokens(ids: torch.Tensor, mask_id: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Mask 15 % of the sub-words: 80 % become <mask>, 10 % a random piece, 10 % stay (Devlin et al. 2019).
 
     Returns the new ids and a bool mask of the positions to predict, at least one; both (b, n).
     """
-    candidates = ids >= special_ids
+    candidates = ids >= NEVER_MASKED
     chosen = (torch.rand(ids.shape, device=ids.device) < MASKED_SHARE) & candidates
     if not chosen.any():
         chosen = candidates & (candidates.flatten().cumsum(0).view(ids.shape) == 1)
     draw = torch.rand(ids.shape, device=ids.device)
     masked = torch.where(chosen & (draw < 0.8), torch.full_like(ids, mask_id), ids)
-    random = torch.randint(special_ids, mask_id, ids.shape, device=ids.device)
+    random = torch.randint(NEVER_MASKED + 1, mask_id, ids.shape, device=ids.device)
     return torch.where(chosen & (draw >= 0.9), random, masked), chosen
 
 

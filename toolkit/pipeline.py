@@ -104,9 +104,7 @@ def compress(run: Run, recipe: Recipe, teacher: Artifact) -> tuple[Artifact, lis
     trimmed = run.trim(teacher, REFERENCE_TRIM, "reference trim")
     if trimmed.digest != small.digest:
         int8 = run.variant("onnx-int8", trimmed)
-        references.append(
-            Entry("trimmed int8 teacher", "onnx-int8", int8, "reference", trimmed, measured=True)
-        )
+        references.append(Entry("trimmed int8 teacher", "onnx-int8", int8, "reference", trimmed, measured=True))
     return small, references
 
 

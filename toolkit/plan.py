@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from export.runtime.errors import UserError
 from toolkit.console import console, duration, megabytes
-from toolkit.data.sources import download_bytes, teacher_folder
+from toolkit.data import hub
+from toolkit.data.sources import SourceRef, download_bytes, teacher_folder
 from toolkit.teacher import read_config
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ PROBE_SECONDS = 0.2
 # x86-64 with AVX512: measured as sub-words per second times 6 (or 2) operations per weight.
 EFFICIENCY = 0.35
 WORDS_PER_SENTENCE, SUB_WORDS_PER_WORD = 30, 1.6
+# What a config.json may leave out: the defaults of XLM-R.
+XLM_R_BASE = {"hidden_size": 768, "num_hidden_layers": 12, "intermediate_size": 3072}
 FIXED_SECONDS = 90  # exports, evaluation and measuring of small artifacts
 
 
@@ -54,18 +58,20 @@ class Plan:
         if self.total < 60 * LONG_MINUTES or yes:
             return
         remedy = f"Say YES=1 (or: {command} --yes); TEACHER=builtin DATA=builtin is the quick trial."
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():
             raise UserError(f"This run may take {duration(self.total)}.", remedy)
-        if input("That is long. Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        console.note("That is long. Go on? [y/N]")
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise UserError("Stopped before any work.", remedy)
 
 
 def make_plan(run: Run) -> Plan:
     """Estimate a run from the shapes in recipe and teacher and a quick probe of this machine."""
+    download = download_bytes(run.sources, run.lang)  # before the shapes below are fetched
     named = (("teacher", run.sources.teacher), ("data", run.sources.data), ("corpus", run.sources.corpus))
     sources = tuple((name, f"{ref.value or ref.kind} ({ref.why})") for name, ref in named)
     flops = probe_flops() * EFFICIENCY
-    shape = read_config(teacher_folder(run.sources.teacher))
+    shape = {**XLM_R_BASE, **read_config(_config_folder(run.sources.teacher))}
     hidden, layers = shape["hidden_size"], shape["num_hidden_layers"]
     teacher = layers * (4 * hidden**2 + 2 * hidden * shape["intermediate_size"])
     labelled = len(run.data.train) * WORDS_PER_SENTENCE * SUB_WORDS_PER_WORD
@@ -81,7 +87,17 @@ def make_plan(run: Run) -> Plan:
         seconds.append(("teacher's outputs", 2 * teacher * distill.unlabelled_tokens / flops))
         seconds.append(("distillation", 6 * weights * text * distill.training.epochs / flops))
         seconds.append(("baselines", 2 * 6 * weights * labelled * run.recipe.gold_only.epochs / flops))
-    return Plan(sources, download_bytes(run.sources, run.lang), tuple(seconds))
+    return Plan(sources, download, tuple(seconds))
+
+
+def _config_folder(teacher: SourceRef) -> Path:
+    """Where the teacher's config.json is: from the hub nothing else is fetched before the plan is agreed to."""
+    if teacher.kind != "hub":
+        return teacher_folder(teacher)
+    repo_id, _, revision = teacher.value.partition("@")
+    listing = hub.list_repo(repo_id, "model", (revision or "main",))
+    hub.model_files(listing)  # says what is missing
+    return hub.download(listing, ("config.json",))[0].parent
 
 
 def probe_flops() -> float:
@@ -89,8 +105,9 @@ def probe_flops() -> float:
     side = np.ones((512, 512), np.float32)
     runs = 0
     side @ side
-    started = time.perf_counter()
-    while (elapsed := time.perf_counter() - started) < PROBE_SECONDS:
+    started, elapsed = time.perf_counter(), 0.0
+    while elapsed < PROBE_SECONDS:
         side @ side
         runs += 1
+        elapsed = time.perf_counter() - started
     return runs * 2 * 512**3 / elapsed

@@ -65,9 +65,7 @@ class PruneConfig:
         }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
-                raise UserError(
-                    f"Unknown prune {name} '{getattr(self, name)}'.", f"Choose {' or '.join(allowed)}."
-                )
+                raise UserError(f"Unknown prune {name} '{getattr(self, name)}'.", f"Choose {' or '.join(allowed)}.")
         if self.kind == "magnitude" and not 0 < self.sparsity < 1:
             raise UserError(
                 f"Prune sparsity {self.sparsity} is not between 0 and 1.", "0.5 zeroes half of the weights."
@@ -125,9 +123,7 @@ def prune(
 
     trains = recover is not None and (config.kind == "structured" or config.when == "before")
     if config.kind == "magnitude" and config.when == "before" and recover is None:
-        raise UserError(
-            "Pruning before fine-tuning needs training afterwards.", 'Set when = "after" in the recipe.'
-        )
+        raise UserError("Pruning before fine-tuning needs training afterwards.", 'Set when = "after" in the recipe.')
     model = _load(teacher, labels, seed)
     magnitude = structured = None
     if config.kind == "magnitude":
@@ -160,9 +156,7 @@ def _load(teacher: Path, labels: Sequence[str] | None, seed: int) -> PreTrainedM
 
     for name in ("config.json", "model.safetensors"):
         if not (teacher / name).is_file():
-            raise UserError(
-                f"{teacher} has no {name}.", "Give the folder of a saved model with safetensors weights."
-            )
+            raise UserError(f"{teacher} has no {name}.", "Give the folder of a saved model with safetensors weights.")
     config = AutoConfig.from_pretrained(teacher)
     names: dict[str, Any] = {}
     if not any(name.endswith("ForTokenClassification") for name in config.architectures or ()):

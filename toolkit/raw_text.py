@@ -72,9 +72,7 @@ def detokenise(words: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
 
 def _character_spans(text: str, tags: Sequence[str], offsets: Sequence[tuple[int, int]]) -> set[Span]:
     """(type, start, end) of each entity in `text`, from its first to its last visible character."""
-    return {
-        (e.type, *_visible(text, offsets[e.start_word][0], offsets[e.end_word - 1][1])) for e in group(tags)
-    }
+    return {(e.type, *_visible(text, offsets[e.start_word][0], offsets[e.end_word - 1][1])) for e in group(tags)}
 
 
 def _visible(text: str, start: int, end: int) -> tuple[int, int]:

@@ -13,6 +13,12 @@ from toolkit.tables import from_table, read_toml
 RECIPES = Path(__file__).with_name("recipes")
 
 
+def _within(config: object, name: str, low: float, high: float) -> None:
+    value = getattr(config, name)
+    if not low <= value <= high:  # not a number is outside too
+        raise UserError(f"{name} is {value}, outside {low:g} to {high:g}.", "Correct the value.")
+
+
 @dataclass(frozen=True)
 class TrainingConfig:
     """Optimisation of one training run. AdamW, eps 1e-8, gradients clipped at norm 1, linear decay.
@@ -32,6 +38,14 @@ class TrainingConfig:
     warmup: float = 0.05
     weight_decay: float = 0.0
     bf16: bool = True
+
+    def __post_init__(self) -> None:
+        """Raises UserError for values outside their range, as do the tables below."""
+        _within(self, "learning_rate", 1e-9, 1.0)
+        _within(self, "epochs", 1, 10_000)
+        _within(self, "tokens_per_batch", 1, 10**7)
+        _within(self, "warmup", 0.0, 1.0)
+        _within(self, "weight_decay", 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,12 @@ class StudentConfig:
     ffn: int = 0
     embedding: int = 0
     start: Literal["teacher", "random"] = "teacher"
+
+    def __post_init__(self) -> None:
+        _within(self, "layers", 1, 100)
+        _within(self, "heads", 1, 1000)
+        for name in ("hidden", "ffn", "embedding"):
+            _within(self, name, 0, 10**5)
 
 
 @dataclass(frozen=True)
@@ -85,6 +105,17 @@ class DistillConfig:
     training: TrainingConfig = TrainingConfig(learning_rate=5e-4)
     fine_tune: TrainingConfig = TrainingConfig(learning_rate=1e-4, epochs=10)
 
+    def __post_init__(self) -> None:
+        _within(self, "temperature", 0.01, 1000.0)
+        for name in ("gold", "logits", "hidden", "attention"):
+            _within(self, name, 0.0, 1e6)
+        _within(self, "unlabelled_tokens", 0, 10**10)
+        _within(self, "labelled_repeats", 0, 10_000)
+        if self.kind == "task-specific" and not self.labelled_repeats and not (self.unlabelled_tokens and self.logits):
+            raise UserError(
+                "the student would see no text.", "Raise labelled_repeats, or unlabelled_tokens and logits, above 0."
+            )
+
 
 @dataclass(frozen=True)
 class TrimConfig:
@@ -100,6 +131,10 @@ class TrimConfig:
     pieces: int
     when: Literal["first", "last"] = "first"
     capital_weight: float = 5.0
+
+    def __post_init__(self) -> None:
+        _within(self, "pieces", 1, 10**7)
+        _within(self, "capital_weight", 1e-6, 1e6)
 
 
 @dataclass(frozen=True)
@@ -133,16 +168,17 @@ def load_recipe(name: str) -> Recipe:
     """A recipe by name, or the user's own from a path ending in .toml.
 
     Raises:
-        UserError: no such recipe (lists them), or a key or value that is not allowed.
+        UserError: no such recipe (lists them), or a key or value that is not allowed (names file and key).
     """
     path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
     if not path.is_file():
         raise UserError(
             f"Unknown recipe '{name}'.", f"Choose one of {', '.join(recipe_names())}, or give a .toml file."
         )
-    recipe = from_table(Recipe, {"name": path.stem, **read_toml(path)}, str(path))
+    table = read_toml(path)
+    if "name" in table:
+        raise UserError(f"{path}: unknown key 'name'.", "Remove it: a recipe is named after its file.")
+    recipe = from_table(Recipe, {"name": path.stem, **table}, str(path))
     if (recipe.student is None) != (recipe.distill is None):
-        raise UserError(
-            f"{path}: [student] and [distill] go together.", "Add the missing table or remove the other."
-        )
+        raise UserError(f"{path}: [student] and [distill] go together.", "Add the missing table or remove the other.")
     return recipe

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from export.atomic import write_json_atomic
+from toolkit.console import console
 
 SCHEMA = 1
 SUFFIX = ".run.json"
@@ -124,16 +126,38 @@ def write_record(record: RunRecord, path: Path) -> None:
 
 def record_files(folder: Path) -> list[Path]:
     """The files that `read_records` reads, in its order."""
-    files = sorted(folder.glob(f"*{SUFFIX}"))
-    return [path for path in files if json.loads(path.read_text("utf-8")).get("schema") == SCHEMA]
+    return [path for path, record in _records(folder) if record]
 
 
 def read_records(folder: Path) -> list[RunRecord]:
-    """All runs recorded in `folder`, by file name; records of another schema are left out."""
-    records = []
-    for path in record_files(folder):
-        value = json.loads(path.read_text("utf-8"))
-        value["stages"] = tuple(StageRecord(**stage) for stage in value["stages"])
-        value["candidates"] = tuple(CandidateRecord(**item) for item in value["candidates"])
-        records.append(RunRecord(**value))
-    return records
+    """All runs recorded in `folder`, by file name. Records of another schema are left out, as are damaged ones, with
+    a warning: they must not stop the run that has just ended."""
+    found = []
+    for path, record in _records(folder):
+        if record:
+            found.append(record)
+        else:
+            console.warn(f"{path} is damaged and left out; run its command again to have it back.")
+    return found
+
+
+def _records(folder: Path) -> Iterator[tuple[Path, RunRecord | None]]:
+    """Files of this schema with what they hold, None where they are damaged."""
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        try:
+            value = json.loads(path.read_text("utf-8"))
+            if value["schema"] == SCHEMA:
+                yield path, _parse(value)
+        except (OSError, ValueError, KeyError, TypeError):
+            yield path, None
+
+
+def _parse(value: dict[str, Any]) -> RunRecord:
+    """JSON as `write_record` wrote it, lists as the tuples they were."""
+    value["stages"] = tuple(StageRecord(**stage) for stage in value["stages"])
+    value["candidates"] = tuple(
+        CandidateRecord(**{**candidate, "notes": tuple(candidate["notes"])}) for candidate in value["candidates"]
+    )
+    for name in ("notices", "data_notes"):
+        value[name] = tuple(value[name])
+    return RunRecord(**value)

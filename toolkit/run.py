@@ -23,7 +23,7 @@ from toolkit.counts import Counts, count_entities
 from toolkit.data.sources import Sources, load_labelled, load_unlabelled, teacher_folder
 from toolkit.data.types import Corpus, Labelled
 from toolkit.device_profile import DeviceProfile
-from toolkit.prediction import TORCH
+from toolkit.prediction import TORCH, WINDOW
 from toolkit.recipe import Recipe, StudentConfig, TrimConfig
 from toolkit.record import StageRecord
 from toolkit.select import Candidate
@@ -88,9 +88,7 @@ class Run:
     @cached_property
     def corpus(self) -> Corpus:
         """The unlabelled text, without any dev or test sentence."""
-        return load_unlabelled(
-            self.sources.corpus, self.lang, (*self.data.dev, *self.data.test), self.data.train
-        )
+        return load_unlabelled(self.sources.corpus, self.lang, (*self.data.dev, *self.data.test), self.data.train)
 
     @cached_property
     def text(self) -> list[list[str]]:
@@ -211,9 +209,7 @@ class Run:
         def build(out: Path, work: Path) -> dict[str, Any]:
             from toolkit.recovery import prune_and_recover
 
-            return prune_and_recover(
-                model.path, self.data.train, config, self.recipe.recover, self.seed, out, work
-            )
+            return prune_and_recover(model.path, self.data.train, config, self.recipe.recover, self.seed, out, work)
 
         both = {"prune": asdict(config), "recover": asdict(self.recipe.recover)}
         inputs = {"model": model.digest, "data": self.data.digest}
@@ -287,9 +283,7 @@ class Run:
     def candidate(self, entry: Entry) -> Candidate:
         """The entry as selection sees it."""
         size = entry.measurement.sizes.total if entry.measurement else folder_bytes(entry.artifact.path)
-        return Candidate(
-            entry.name, entry.role, entry.variant, size, self.figures(entry), self.counts(entry, "dev")
-        )
+        return Candidate(entry.name, entry.role, entry.variant, size, self.figures(entry), self.counts(entry, "dev"))
 
     def measure(self, artifacts: Mapping[str, tuple[str, Artifact]]) -> dict[str, Measurement]:
         """Size, cold start, latency and memory of each, in turns; the first is what ratios refer to.
@@ -305,6 +299,7 @@ class Run:
                 "torch" if variant == TORCH else VARIANTS[variant].backend,
                 artifact.path,
                 None if variant == TORCH else artifact.path / VARIANTS[variant].model,
+                WINDOW,
             )
             for name, (variant, artifact) in artifacts.items()
         ]
@@ -360,9 +355,7 @@ class Run:
         known = "stored" if artifact.cached else "done"
         f1 = "" if dev is None else f", dev F1 {dev:.2f}"
         console.note(f"{known}: {name} ({detail}){f1}")
-        self.stages.append(
-            StageRecord(name, detail, artifact.seconds, artifact.cached, size, dev, artifact.report)
-        )
+        self.stages.append(StageRecord(name, detail, artifact.seconds, artifact.cached, size, dev, artifact.report))
 
 
 def shape_line(shape: StudentConfig) -> str:

@@ -58,8 +58,7 @@ def _parted(
         else "Both files need the same tokens in the same sentences; only the tags may differ."
     )
     sides = " and ".join(
-        _side(path, index, words, at, escape=lookalike)
-        for path, words in ((gold, gold_words), (pred, pred_words))
+        _side(path, index, words, at, escape=lookalike) for path, words in ((gold, gold_words), (pred, pred_words))
     )
     return UserError(f"The files part at token {at + 1} of sentence {index + 1}: {sides}.", remedy)
 

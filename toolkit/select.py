@@ -151,9 +151,7 @@ def _download(candidate: Candidate) -> int:
     return candidate.bytes if zipped is None else zipped
 
 
-def _rank(
-    judged: _Judged, chosen: _Judged, best: Candidate, difference: Difference, any_within: bool
-) -> Ranked:
+def _rank(judged: _Judged, chosen: _Judged, best: Candidate, difference: Difference, any_within: bool) -> Ranked:
     c = judged.candidate
     return Ranked(
         name=c.name,
@@ -170,16 +168,12 @@ def _rank(
     )
 
 
-def _reason(
-    judged: _Judged, chosen: _Judged, best: Candidate, difference: Difference, any_within: bool
-) -> str:
+def _reason(judged: _Judged, chosen: _Judged, best: Candidate, difference: Difference, any_within: bool) -> str:
     c = judged.candidate
     over = " and ".join(budget.note.rstrip(".") for budget in judged.broken)
     size = amount(_download(c), "bytes")
     if c.role == "reference":
-        return f"For comparison only: {size}, dev F1 {c.dev.f1:.1f}" + (
-            f"; over budget: {over}." if over else "."
-        )
+        return f"For comparison only: {size}, dev F1 {c.dev.f1:.1f}" + (f"; over budget: {over}." if over else ".")
     if judged is chosen:
         if over:
             return f"No candidate keeps to the budgets and this one comes closest: {over}."

@@ -6,6 +6,7 @@ with nine labels); hidden states, which only task-agnostic distillation reads, a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,9 +100,7 @@ def write_signals(
     with console.progress("Teacher's outputs", len(batches)) as advance, torch.inference_mode():
         for number, indices in enumerate(batches):
             chosen = [features[i] for i in indices]
-            batch = {
-                name: tensor.to(device) for name, tensor in collate(chosen, model.config.pad_token_id).items()
-            }
+            batch = {name: tensor.to(device) for name, tensor in collate(chosen, model.config.pad_token_id).items()}
             with torch.autocast(device, torch.bfloat16, enabled=_bf16()):
                 output = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])[0]
             values = output[batch["rows"], batch["positions"]].float().cpu().numpy()
@@ -116,9 +115,8 @@ def write_signals(
     np.save(out / ("hidden.npy" if hidden else "logits.npy"), rows)
     if hidden:
         np.save(out / "scale.npy", scale)
-    # No word holds white space, whichever source it came from.
-    text = "\n".join(" ".join(words) for words in sentences)
-    (out / "sentences.txt").write_text(text + "\n", encoding="utf-8", errors="surrogatepass")
+    # Escaped, so that words with line separators, no-break spaces or lone surrogates come back as they are.
+    (out / "sentences.json").write_text(json.dumps(sentences), encoding="ascii")
     return {
         "sentences": len(sentences),
         "labelled": len(labelled),
@@ -129,8 +127,7 @@ def write_signals(
 
 def read_signals(folder: Path, labelled: int) -> Signals:
     """Load what `write_signals` stored; arrays are memory-mapped."""
-    text = (folder / "sentences.txt").read_text("utf-8", errors="surrogatepass")
-    sentences = [line.split(" ") for line in text.split("\n")[:-1]]
+    sentences = json.loads((folder / "sentences.json").read_text("ascii"))
     starts = np.cumsum([0, *map(len, sentences)])[:-1]
     logits = folder / "logits.npy"
     if logits.is_file():

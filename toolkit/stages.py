@@ -30,9 +30,7 @@ class Stage:
 
 _ENCODE = ("export/runtime/words.py", "export/runtime/encode.py")
 _FIT = ("toolkit/training.py", "toolkit/features.py", "toolkit/data/labelled.py")
-_PRUNING = tuple(
-    f"toolkit/pruning/{name}.py" for name in ("encoder", "importance", "magnitude", "structured")
-)
+_PRUNING = tuple(f"toolkit/pruning/{name}.py" for name in ("encoder", "importance", "magnitude", "structured"))
 
 STAGES: dict[str, Stage] = {
     "convert": Stage(1, ("toolkit/teacher.py", "toolkit/tokenizer.py"), ("transformers", "sentencepiece")),
@@ -91,8 +89,7 @@ def source_digest(stage: Stage) -> str:
 def current_digests() -> dict[str, dict[str, object]]:
     """Version and source digest of every stage as the code stands."""
     return {
-        name: {"version": stage.version, "source": source_digest(stage)}
-        for name, stage in sorted(STAGES.items())
+        name: {"version": stage.version, "source": source_digest(stage)} for name, stage in sorted(STAGES.items())
     }
 
 

@@ -2,14 +2,17 @@
 
 On disk, below the cache folder:
 
-    <stage>/<key>/entry.json    key material, sha256 of every output, the stage's report, seconds it took
+    <stage>/<key>/entry.json    key material, sha256 of every output, the stage's report, seconds it took; its own
+                                sha256
     <stage>/<key>/out/          the outputs
     work/<stage>-<key>/         a stage under way; kept when killed, so that training resumes from its checkpoints
     locks/<stage>-<key>.lock    held while a stage runs, released by the system even on kill -9
+    in-use.lock                 held by every run to its end, so that nothing is cleaned away under it
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -17,13 +20,14 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, is_dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from export.atomic import canonical_json, disk_full_explained, flush_folder, write_json_atomic
+from export.runtime.errors import UserError
 from toolkit.console import console, megabytes
 from toolkit.stages import STAGES
 
@@ -56,9 +60,7 @@ def file_digest(path: Path) -> str:
 def folder_digests(folder: Path) -> dict[str, str]:
     """sha256 of every file below `folder`, by POSIX path relative to it."""
     return {
-        path.relative_to(folder).as_posix(): file_digest(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        path.relative_to(folder).as_posix(): file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()
     }
 
 
@@ -78,11 +80,15 @@ def library_versions(names: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
+IN_USE = "in-use.lock"
+
+
 class Store:
     """The stage cache below `root`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._in_use: IO[bytes] | None = None
 
     def run(
         self,
@@ -101,6 +107,9 @@ class Store:
             build: writes its files into `out` and returns a report; `work` survives a kill and holds
                 checkpoints.
             seed: the run's seed where the stage draws random numbers.
+
+        Raises:
+            UserError: the cache folder cannot be written to, or the disk is full.
         """
         definition = STAGES[stage]
         material = {
@@ -112,12 +121,13 @@ class Store:
             "libraries": library_versions(definition.libraries),
         }
         key = hashlib.sha256(canonical_json(material).encode()).hexdigest()[:20]
-        home = self.root / stage / key
+        home, work = self.root / stage / key, self.root / "work" / f"{stage}-{key}"
         with self._locked(f"{stage}-{key}"):
             hit = self._load(home)
-            if hit is not None:
-                return hit
-            return self._build(home, stage, key, material, build)
+            if hit is None:
+                hit = self._build(home, work, material, build)
+            shutil.rmtree(work, ignore_errors=True)
+            return hit
 
     def _load(self, home: Path) -> Artifact | None:
         """A stored entry whose outputs still have their recorded digests; anything else is dropped."""
@@ -126,73 +136,109 @@ class Store:
             return None
         try:
             entry = json.loads(record.read_text("utf-8"))
-            intact = folder_digests(home / "out") == entry["files"]
-            if intact:
+            whole = entry.pop("sha256") == _entry_digest(entry)
+            if whole and folder_digests(home / "out") == entry["files"]:
                 digest = combined_digest(entry["files"])
                 return Artifact(home / "out", digest, entry["report"], entry["seconds"], True)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             pass
         console.warn(f"The cache entry {home} is damaged; it is built again.")
         shutil.rmtree(home)
         return None
 
     def _build(
-        self,
-        home: Path,
-        stage: str,
-        key: str,
-        material: dict[str, Any],
-        build: Callable[[Path, Path], dict[str, Any]],
+        self, home: Path, work: Path, material: dict[str, Any], build: Callable[[Path, Path], dict[str, Any]]
     ) -> Artifact:
-        work = self.root / "work" / f"{stage}-{key}"
-        out = work / "out"
-        # Only checkpoints are worth keeping from a killed run: half-written outputs are not.
-        shutil.rmtree(out, ignore_errors=True)
-        with disk_full_explained(work):
-            out.mkdir(parents=True)
-            started = time.monotonic()
-            report = build(out, work)
-            seconds = round(time.monotonic() - started, 2)
-            files = folder_digests(out)
-            staged = work / "entry"
-            shutil.rmtree(staged, ignore_errors=True)
-            staged.mkdir()
-            os.rename(out, staged / "out")
-            flush_folder(staged)
-            entry = {"material": material, "files": files, "report": report, "seconds": seconds}
-            write_json_atomic(staged / "entry.json", entry)
-            home.parent.mkdir(parents=True, exist_ok=True)
-            os.rename(staged, home)
-        shutil.rmtree(work, ignore_errors=True)
-        return Artifact(home / "out", combined_digest(files), json.loads(json.dumps(report)), seconds, False)
+        out, staged = work / "out", work / "entry"
+        # Only checkpoints are worth keeping from a run that was killed or failed: half-written outputs are not.
+        _remove(out, staged)
+        try:
+            with disk_full_explained(work):
+                out.mkdir(parents=True)
+                started = time.monotonic()
+                report = json.loads(json.dumps(build(out, work)))
+                seconds = round(time.monotonic() - started, 2)
+                files = folder_digests(out)
+                staged.mkdir()
+                os.rename(out, staged / "out")
+                flush_folder(staged)
+                entry = {"material": material, "files": files, "report": report, "seconds": seconds}
+                write_json_atomic(staged / "entry.json", {**entry, "sha256": _entry_digest(entry)})
+                home.parent.mkdir(parents=True, exist_ok=True)
+                os.rename(staged, home)
+        except BaseException:
+            _remove(out, staged)
+            with suppress(OSError):  # checkpoints
+                work.rmdir()
+            raise
+        return Artifact(home / "out", combined_digest(files), report, seconds, False)
 
     @contextmanager
     def _locked(self, name: str) -> Iterator[None]:
         """Hold the stage's lock file; a second run on the same cache waits and says so."""
         locks = self.root / "locks"
-        with disk_full_explained(locks):
-            locks.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(locks / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
+        with disk_full_explained(locks), _writable(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            if self._in_use is None:
+                self._in_use = (self.root / IN_USE).open("ab")
+                fcntl.flock(self._in_use, fcntl.LOCK_SH)
+            locks.mkdir(exist_ok=True)
+            lock = (locks / f"{name}.lock").open("ab")
+        with lock:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 console.note(f"Another run is working on {name}; waiting for it to finish.")
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-        finally:
-            os.close(descriptor)
+
+
+def _entry_digest(entry: Mapping[str, Any]) -> str:
+    """sha256 of an entry's other values: reports hold results too."""
+    return hashlib.sha256(canonical_json(entry).encode()).hexdigest()
+
+
+def _remove(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _writable(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(
+            f"The cache folder {root} cannot be used: {error.strerror}.",
+            "Name a folder that you may write to: TOOLKIT_CACHE=PATH.",
+        ) from error
 
 
 def clean_store(root: Path) -> list[str]:
-    """Delete the stage cache; one line per kind of stage with what it held, and what stays."""
-    lines = []
-    total = 0
-    for folder in sorted(root.iterdir()) if root.is_dir() else []:
-        size = folder_bytes(folder)
-        total += size
-        lines.append(f"{megabytes(size):>12}  {folder.name}")
-        shutil.rmtree(folder)
+    """Delete the stage cache; one line per kind of stage with what it held, and what stays.
+
+    Only what a store makes is deleted, whatever else lies in the folder.
+
+    Raises:
+        UserError: a run is using the cache; nothing is deleted.
+    """
+    lines, total = [], 0
+    if root.is_dir():
+        with _writable(root), (root / IN_USE).open("ab") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UserError(
+                    f"A run is using {root}; nothing was deleted.", "Wait for its end or stop it, then clean again."
+                ) from error
+            for folder in (root / name for name in sorted((*STAGES, "work", "locks"))):
+                if folder.is_dir():
+                    size = folder_bytes(folder)
+                    total += size
+                    shutil.rmtree(folder)
+                    lines.append(f"{megabytes(size):>12}  {folder.name}")
     lines.append(f"{megabytes(total):>12}  freed from {root}; bundles, reports and .venv stay")
     return lines
 

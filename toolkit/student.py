@@ -54,7 +54,7 @@ def build_student(
             neurons (Molchanov et al. 2019); needed where the student keeps fewer.
 
     Raises:
-        UserError: hidden is no multiple of heads, or the embedding is wider than hidden.
+        UserError: no layers or heads, hidden is no multiple of heads, or the embedding is wider than hidden.
     """
     student = _fresh(teacher.config, config, vocab_size)
     taken: list[str] = []
@@ -73,6 +73,11 @@ def build_student(
 def _fresh(teacher: Any, config: StudentConfig, vocab_size: int) -> Any:
     hidden = config.hidden or teacher.hidden_size
     embedding = config.embedding or hidden
+    if config.layers < 1 or config.heads < 1:
+        raise UserError(
+            f"A student cannot have {config.layers} layers and {config.heads} heads.",
+            "Make [student] layers and heads at least 1 in the recipe.",
+        )
     if hidden % config.heads:
         raise UserError(
             f"A student of width {hidden} cannot have {config.heads} heads: {hidden} is no multiple of it.",
@@ -89,6 +94,7 @@ def _fresh(teacher: Any, config: StudentConfig, vocab_size: int) -> Any:
         "num_hidden_layers": config.layers,
         "num_attention_heads": config.heads,
         "intermediate_size": config.ffn or teacher.intermediate_size,
+        "hidden_act": teacher.hidden_act,
         "hidden_dropout_prob": 0.0,  # a distilled student underfits rather than overfits
         "attention_probs_dropout_prob": 0.0,
         "layer_norm_eps": teacher.layer_norm_eps,
@@ -114,9 +120,7 @@ def encoder_of(model: Any) -> Any:
     return getattr(model, model.base_model_prefix)
 
 
-def _take_embeddings(
-    student: Any, teacher: Any, sentences: Sequence[torch.Tensor], taken: list[str]
-) -> float | None:
+def _take_embeddings(student: Any, teacher: Any, sentences: Sequence[torch.Tensor], taken: list[str]) -> float | None:
     """The teacher's table in the basis that keeps most of its frequency-weighted variance.
 
     The projection up (ELECTRA) is the least-squares fit to the teacher's normalised embeddings of real text.
@@ -167,13 +171,14 @@ def _fit_projection(student: Any, source: Any, sentences: Sequence[torch.Tensor]
 
 
 def layer_map(teacher_layers: int, student_layers: int) -> list[int]:
-    """Which teacher layer each student layer starts from and imitates: evenly spaced, the last by the last."""
-    return [round((i + 1) * teacher_layers / student_layers) - 1 for i in range(student_layers)]
+    """Which teacher layer each student layer starts from and imitates: evenly spaced, the last by the last.
+
+    A student with more layers than the teacher shares some of them.
+    """
+    return [max(1, round((i + 1) * teacher_layers / student_layers)) - 1 for i in range(student_layers)]
 
 
-def _take_layers(
-    student: Any, teacher: Any, importance: Sequence[torch.Tensor] | None, taken: list[str]
-) -> None:
+def _take_layers(student: Any, teacher: Any, importance: Sequence[torch.Tensor] | None, taken: list[str]) -> None:
     """Attention and feed-forward weights of the mapped layers, where the widths agree.
 
     Heads are a partition of the same matrices, so a student with another number of heads takes them over too,
@@ -185,19 +190,17 @@ def _take_layers(
     sources = encoder_of(teacher).encoder.layer
     mapped = layer_map(len(sources), student.config.num_hidden_layers)
     for layer, index in zip(encoder_of(student).encoder.layer, mapped, strict=True):
-        state = sources[max(0, index)].state_dict()
+        state = sources[index].state_dict()
         full = state["intermediate.dense.weight"].shape[0]
         if width > full:
-            state = {
-                name: value for name, value in state.items() if not name.startswith(("inter", "output."))
-            }
+            state = {name: value for name, value in state.items() if not name.startswith(("inter", "output."))}
         elif width < full:
             assert importance is not None, "narrower feed-forward layers need importances"
-            best = importance[max(0, index)].topk(width).indices.sort().values
+            best = importance[index].topk(width).indices.sort().values
             state["intermediate.dense.weight"] = state["intermediate.dense.weight"][best]
             state["intermediate.dense.bias"] = state["intermediate.dense.bias"][best]
             state["output.dense.weight"] = state["output.dense.weight"][:, best]
         layer.load_state_dict(state, strict=False)
-    taken.append(f"layers {', '.join(str(max(0, index) + 1) for index in mapped)}")
+    taken.append(f"layers {', '.join(str(index + 1) for index in mapped)}")
     if width < encoder_of(teacher).config.intermediate_size:
         taken.append(f"the {width} most important feed-forward neurons of each")

@@ -21,18 +21,16 @@ def print_summary(outcome: Outcome) -> None:
         ("selected", f"{chosen.name}: {chosen.reason}"),
         (
             "size",
-            f"{megabytes(chosen.download_bytes or 0)} zipped (model, tokenizer, labels); "
+            f"{_size(chosen.download_bytes)} zipped (model, tokenizer, labels); "
             f"{megabytes(record.zip_bytes)} the whole bundle",
-        ),  # fmt: skip
+        ),
         ("F1, test", f"{_f1(chosen.test)} on {record.sources['data']['name']}"),
     ]
     if teacher is not None:
         rows.append(("teacher's F1", _f1(teacher.test)))
     if measured:
         rows += _measured_rows(measured)
-    console.table(
-        f"{record.language} for {record.target}, recipe {record.recipe['name']}", ("what", "value"), rows
-    )
+    console.table(f"{record.language} for {record.target}, recipe {record.recipe['name']}", ("what", "value"), rows)
     budgets = [_budget_row(budget) for budget in outcome.verdict.budgets]
     console.table("Budgets", ("budget", "observed", "limit", "verdict"), budgets)
     for budget in outcome.verdict.budgets:
@@ -48,12 +46,15 @@ def print_scores(title: str, scores: Scores) -> None:
     """Entity F1, precision and recall, in all and per type."""
     rows = [("all", *_cells(scores.f1, scores.precision, scores.recall), str(scores.support))]
     for name, values in scores.per_type.items():
-        rows.append(
-            (name, *_cells(values["f1"], values["precision"], values["recall"]), str(values["support"]))
-        )
+        rows.append((name, *_cells(values["f1"], values["precision"], values["recall"]), str(values["support"])))
     console.table(title, ("type", "F1", "precision", "recall", "entities"), rows)
     low, high = scores.interval
     console.result(f"95 % interval of F1: {low:.2f} to {high:.2f}")
+
+
+def _size(count: int | None) -> str:
+    """Bytes, where this machine could tell."""
+    return "unknown" if count is None else megabytes(count)
 
 
 def _cells(*values: float) -> tuple[str, ...]:
@@ -72,8 +73,7 @@ def _measured_rows(measured: dict[str, Any]) -> list[tuple[str, str]]:
     )
     ratios = [s["median"] for s in measured["speedups"] if s["length"] is None]
     faster = f"; {ratios[0]:.1f}x the fp32 PyTorch teacher's speed" if ratios else ""
-    peak, anonymous = measured["memory"]["peak"], measured["memory"]["anonymous"]
-    memory = "unknown" if peak is None else f"peak {megabytes(peak)}, anonymous {megabytes(anonymous)}"
+    memory = f"peak {_size(measured['memory']['peak'])}, anonymous {_size(measured['memory']['anonymous'])}"
     return [
         ("latency", f"p50 / p95 ms at sub-words {buckets}, {measured['threads']} thread(s){faster}"),
         ("cold start", f"{1000 * measured['cold_start']['total']:.0f} ms to the first answer"),

@@ -31,8 +31,8 @@ def from_table(kind: type[T], table: dict[str, Any], where: str) -> T:
     """Build the frozen dataclass `kind` from a TOML table; nested dataclasses are nested tables.
 
     Raises:
-        UserError: an unknown or missing key, or a value of another type; names `where`, the key and what is
-            allowed.
+        UserError: an unknown or missing key, a value of another type, or one that `kind` refuses; names `where`,
+            the key and what is allowed.
     """
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     hints = get_type_hints(kind)
@@ -44,7 +44,10 @@ def from_table(kind: type[T], table: dict[str, Any], where: str) -> T:
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if name not in values and required:
             raise UserError(f"{where}: '{name}' is missing.", "Add it.")
-    return kind(**values)
+    try:
+        return kind(**values)
+    except UserError as error:  # values that are no use, alone or together
+        raise UserError(f"{where}: {error.message}", error.remedy) from error
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:

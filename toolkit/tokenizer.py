@@ -1,4 +1,4 @@
-"""AfriBERTa's tokenizer: from the published SentencePiece file to a tokenizer.json that splits words as we do."""
+"""AfriBERTa's tokenizer: from its SentencePiece file to a tokenizer.json that splits words as we do."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from export.atomic import write_json_atomic
+from export.runtime.encode import composing
 from export.runtime.errors import UserError
 from export.runtime.words import pre_tokenizer_json
 
@@ -53,8 +54,8 @@ def read_sentencepiece(path: Path) -> Any:
 def write_tokenizer(sentencepiece_model: Any, out: Path) -> int:
     """Write the tokenizer's four files to `out` and return its number of ids.
 
-    AfriBERTa publishes no tokenizer.json and no maximum length (it reads as 1e30); both are set here. Ids follow
-    XLM-R: <s> <pad> </s> <unk>, the pieces from the fourth on, <mask> last.
+    AfriBERTa publishes no tokenizer.json and no maximum length (it reads as 1e30); both are set here. Ids
+    follow XLM-R: <s> <pad> </s> <unk>, the pieces from the fourth on, <mask> last.
     """
     from transformers import XLMRobertaTokenizer
     from transformers.convert_slow_tokenizer import convert_slow_tokenizer
@@ -63,6 +64,7 @@ def write_tokenizer(sentencepiece_model: Any, out: Path) -> int:
     (out / SPM).write_bytes(sentencepiece_model.SerializeToString(deterministic=True))
     slow = XLMRobertaTokenizer(str(out / SPM))
     specification = json.loads(convert_slow_tokenizer(slow).to_str())
+    specification["normalizer"] = _normalizer(specification["normalizer"])
     specification["pre_tokenizer"] = pre_tokenizer_json()
     size = len(specification["model"]["vocab"])
     specification["added_tokens"] = [_added_token(i, token) for i, token in _special_ids(size)]
@@ -84,6 +86,18 @@ def write_tokenizer(sentencepiece_model: Any, out: Path) -> int:
     )
     write_json_atomic(out / "special_tokens_map.json", SPECIAL)
     return size
+
+
+def _normalizer(converted: dict[str, Any]) -> dict[str, Any]:
+    """The converted normalizer, composing first, and with several spaces made one.
+
+    transformers makes several spaces a ▁, which our word splitter, coming after, would take for a symbol.
+    """
+    steps = converted["normalizers"]
+    steps = [{**step, "content": " "} if step["type"] == "Replace" else step for step in steps]
+    normalizer = composing({**converted, "normalizers": steps})
+    assert normalizer is not None
+    return normalizer
 
 
 def _special_ids(size: int) -> list[tuple[int, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -94,7 +95,7 @@ def fit(
     model.eval()
     return {
         "steps": int(result.global_step),
-        "loss": round(float(result.training_loss), 4),
+        "loss": next((entry["loss"] for entry in reversed(trainer.state.log_history) if "loss" in entry), None),
         "seconds": round(result.metrics["train_runtime"], 1),
         "examples": len(examples),
     }
@@ -142,11 +143,13 @@ def _printer() -> type[TrainerCallback]:
 def _last_checkpoint(work: Path) -> str | None:
     """The newest checkpoint that was written to its end; a half-written one is removed."""
     while work.is_dir() and (last := get_last_checkpoint(str(work))):
-        # Trainer writes this file last.
-        if (Path(last) / "trainer_state.json").is_file():
+        try:
+            json.loads((Path(last) / "trainer_state.json").read_text("utf-8"))  # Trainer writes this file last
+        except (OSError, ValueError):
+            shutil.rmtree(last)
+        else:
             console.note(f"Resuming from {Path(last).name}.")
             return last
-        shutil.rmtree(last)
     return None
 
 

@@ -1,7 +1,7 @@
 """Vocabulary trimming: only the pieces that a language's text uses stay, in tokenizer and embedding alike.
 
-Exact for kept text: a unigram model scores a segmentation by the sum of its pieces' scores, so a word whose best
-segmentation consists of kept pieces is cut as before (Kudo 2018; load-what-you-need, Abdaoui et al. 2020).
+Exact for kept text: a unigram model scores a segmentation by the sum of its pieces' scores, so a word whose
+best segmentation consists of kept pieces is cut as before (Kudo 2018; load-what-you-need, Abdaoui et al. 2020).
 """
 
 from __future__ import annotations
@@ -98,7 +98,11 @@ def choose_pieces(
             for index in ids:
                 weights[index] += weight
     pieces = spm.pieces
-    single = {i for i in weights if SPECIAL <= i < last and len(pieces[i - 1].piece.lstrip("▁")) <= 1}
+    used = [i for i in weights if SPECIAL <= i < last]
+    # Characters alone too, even where the text has them only inside longer pieces: other words will need them.
+    characters = {character for i in used for character in pieces[i - 1].piece}
+    single = {i for i in used if len(pieces[i - 1].piece.lstrip("▁")) <= 1}
+    single |= {i for i in range(SPECIAL, last) if pieces[i - 1].piece in characters}
     # SentencePiece scores an unknown character by the worst piece, so that one anchors all segmentations.
     anchor = min(range(3, len(pieces)), key=lambda k: pieces[k].score) + 1
     keep = single | {anchor}
@@ -110,8 +114,8 @@ def choose_pieces(
             "Raise [trim] pieces in the recipe.",
         )
     trained = _ids(encoder, list(labelled))
-    ranked = sorted(weights, key=lambda i: (i not in trained, -weights[i], i))
-    keep |= set([i for i in ranked if SPECIAL <= i < last and i not in keep][: room - len(keep)])
+    ranked = sorted(set(used) - keep, key=lambda i: (i not in trained, -weights[i], i))
+    keep.update(ranked[: room - len(keep)])
     return [0, 1, 2, 3, *sorted(keep), last]
 
 
@@ -147,9 +151,7 @@ def _write_trimmed(model: Path, spm: Any, kept: Sequence[int], out: Path) -> int
     return size
 
 
-def _evidence(
-    before: WordEncoder, after: WordEncoder, kept: set[int], held_out: Mapping[str, int]
-) -> TrimReport:
+def _evidence(before: WordEncoder, after: WordEncoder, kept: set[int], held_out: Mapping[str, int]) -> TrimReport:
     words = list(held_out)
     order = sorted(kept)
     tokens = covered = same = unknown = new_tokens = new_unknown = total = 0

@@ -196,9 +196,7 @@ def _decide(
     return BudgetVerdict(name, figure.value, limit, unit, str(figure.basis), outcome, f"{shown} {allowed}.")
 
 
-def _decide_predicted(
-    name: str, shown: str, figure: Figure, value: float, limit: float, unit: str
-) -> BudgetVerdict:
+def _decide_predicted(name: str, shown: str, figure: Figure, value: float, limit: float, unit: str) -> BudgetVerdict:
     """A prediction decides only where its checked error leaves no doubt."""
     allowed = f"(limit {amount(limit, unit)})"
     if figure.relative_error is None:

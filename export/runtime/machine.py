@@ -113,9 +113,7 @@ def _read(path: Path) -> str | None:
 def _values(text: str, key: str) -> list[str]:
     """The distinct values of `key` in "key : value" lines, in order."""
     pairs = (line.partition(":") for line in text.splitlines())
-    return list(
-        dict.fromkeys(value.strip() for name, _, value in pairs if name.strip() == key and value.strip())
-    )
+    return list(dict.fromkeys(value.strip() for name, _, value in pairs if name.strip() == key and value.strip()))
 
 
 def _cpu_name(cpuinfo: str | None) -> str | None:

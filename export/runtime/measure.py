@@ -40,6 +40,7 @@ from .rounds import Progress, Protocol, Subject, measure_subjects
 
 # At least 100 runs or 60 s at each length, after at least 5 runs and 1 s of warming up.
 PROFILE = Protocol(seconds=60.0, warm_seconds=1.0)
+BUSY = 0.05  # share of the time without the processor above which a latency says so
 
 
 class Profile(NamedTuple):
@@ -87,9 +88,7 @@ def profile_bundle(
     text = sentences if sentences is not None else golden_words(bundle / "golden.jsonl")
     measurement = measure_subjects([subject], text, threads, protocol or PROFILE, progress=progress)[name]
     machine = measurement.machine
-    slug = re.sub(r"[^a-z0-9]+", "-", (machine.board or machine.cpu or machine.architecture).lower()).strip(
-        "-"
-    )
+    slug = re.sub(r"[^a-z0-9]+", "-", (machine.board or machine.cpu or machine.architecture).lower()).strip("-")
     evidence = bundle / "evidence" / f"profile-{slug}-{measurement.model_sha256[:8]}.json"
     _write(evidence, json.dumps(measurement.to_json(), indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     return Profile(measurement, evidence)
@@ -132,9 +131,9 @@ def profile_rows(measurement: Measurement) -> list[tuple[str, str]]:
     for bucket in measurement.buckets:
         total, apart = bucket.total, bucket.tokenization.p50
         value = f"p50 {total.p50:.2f}, p95 {total.p95:.2f}, p99 {total.p99:.2f} ms"
-        rows.append(
-            (f"{bucket.length} sub-words", f"{value}; tokenization {apart:.2f} ({total.samples} runs)")
-        )
+        busy = f"; the machine was busy {bucket.waiting:.0%} of it" if (bucket.waiting or 0) > BUSY else ""
+        value += f"; tokenization {apart:.2f} ({total.samples} runs{busy})"
+        rows.append((f"{bucket.length} sub-words", value))
     return [
         *rows,
         ("throughput", f"{speed.sentences_per_s:.0f} sentences/s, {speed.tokens_per_s:.0f} sub-words/s"),
@@ -199,9 +198,7 @@ def _write(path: Path, text: str) -> None:
     except OSError as error:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
-        raise UserError(
-            f"Cannot write {path}: {error}.", "Copy the bundle to a place you can write to."
-        ) from error
+        raise UserError(f"Cannot write {path}: {error}.", "Copy the bundle to a place you can write to.") from error
 
 
 if __name__ == "__main__":

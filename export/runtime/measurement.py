@@ -44,6 +44,8 @@ class Bucket:
         inference: the forward passes alone.
         tokenization: everything but the forward passes: sub-words, windows, picking each word's row.
         tokens_per_s: sub-words of this candidate per second of `total`.
+        waiting: share of `total` in which another program had the processor; None with more than one thread
+            or where the machine does not tell.
     """
 
     length: int
@@ -52,6 +54,7 @@ class Bucket:
     inference: Summary
     tokenization: Summary
     tokens_per_s: float
+    waiting: float | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,8 @@ class Sizes:
 class Speedup:
     """How many times faster than the reference on the same texts: median, lowest and highest round.
 
-    `length` is None for the sentences as they are.
+    `length` is None for the sentences as they are. With one thread it is processor time that is compared, so
+    that a busy machine does not favour whoever needs less of it; with more, the time on the clock.
     """
 
     length: int | None
@@ -172,9 +176,7 @@ class Measurement:
         """
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:
             found = data.get("schema") if isinstance(data, dict) else type(data).__name__
-            raise UserError(
-                f"This is not a measurement of schema {SCHEMA}: found {found!r}.", "Measure again."
-            )
+            raise UserError(f"This is not a measurement of schema {SCHEMA}: found {found!r}.", "Measure again.")
         return _read(cls, {key: value for key, value in data.items() if key != "schema"}, "measurement")
 
 
@@ -187,9 +189,7 @@ def summarize(milliseconds: Sequence[float]) -> Summary:
     if not len(milliseconds):
         raise ValueError("no samples to summarize")
     p50, p90, p95, p99 = (float(value) for value in np.percentile(milliseconds, (50, 90, 95, 99)))
-    return Summary(
-        p50, p90, p95, p99, float(min(milliseconds)), float(np.mean(milliseconds)), len(milliseconds)
-    )
+    return Summary(p50, p90, p95, p99, float(min(milliseconds)), float(np.mean(milliseconds)), len(milliseconds))
 
 
 def _plain(value: Any) -> Any:

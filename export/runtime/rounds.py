@@ -90,7 +90,7 @@ def measure_subjects(
 
     The first subject is the reference: its tokenizer decides which texts have which length, all others get
     the same texts, and each has its speed-ups over it. A speed-up is the median over the rounds of the
-    median over the texts of (reference's milliseconds / subject's milliseconds).
+    median over the texts of (reference's milliseconds / subject's milliseconds); see `Speedup`.
 
     Args:
         subjects: at least one, with different names.
@@ -149,12 +149,12 @@ def measure_subjects(
             packages=tuple(sorted(loaded[subject.name]["packages"].items())),
             sizes=sizes[subject.name][0],
             cold_start=cold[subject.name],
-            buckets=tuple(_bucket(length, answers[subject.name, str(length)]) for length in plan.lengths),
+            buckets=tuple(_bucket(length, answers[subject.name, str(length)], threads) for length in plan.lengths),
             throughput=_throughput(answers[subject.name, SENTENCES]),
             memory=memory[subject.name],
             memory_imported=Memory(**loaded[subject.name]["memory_imported"]),
             reference=first if len(subjects) > 1 else None,
-            speedups=_speedups(answers, first, subject.name, plan) if len(subjects) > 1 else (),
+            speedups=_speedups(answers, first, subject.name, plan, threads) if len(subjects) > 1 else (),
         )
         for subject in subjects
     }
@@ -176,9 +176,7 @@ def _spoken(bucket: str) -> str:
     return "sentences" if bucket == SENTENCES else f"{bucket} sub-words"
 
 
-def _texts(
-    encoder: WordEncoder, sentences: Sequence[Sequence[str]], plan: Protocol
-) -> dict[str, list[list[str]]]:
+def _texts(encoder: WordEncoder, sentences: Sequence[Sequence[str]], plan: Protocol) -> dict[str, list[list[str]]]:
     sizes: dict[str, int] = {}
 
     def subwords(word: str) -> int:
@@ -247,9 +245,14 @@ def _joined(answers: Sequence[Answer], key: str) -> list[float]:
     return [value for answer in answers for value in answer[key]]
 
 
-def _bucket(length: int, answers: Sequence[Answer]) -> Bucket:
+def _told_cpu(answers: Sequence[Answer], threads: int) -> bool:
+    return threads == 1 and all(answer["cpu_ms"] is not None for answer in answers)
+
+
+def _bucket(length: int, answers: Sequence[Answer], threads: int) -> Bucket:
     total, inference = _joined(answers, "total_ms"), _joined(answers, "inference_ms")
     tokens = _joined(answers, "tokens")
+    cpu = _joined(answers, "cpu_ms") if _told_cpu(answers, threads) else None
     return Bucket(
         length=length,
         tokens=sum(tokens) / len(tokens),
@@ -257,6 +260,7 @@ def _bucket(length: int, answers: Sequence[Answer]) -> Bucket:
         inference=summarize(inference),
         tokenization=summarize([both - model for both, model in zip(total, inference, strict=True)]),
         tokens_per_s=1000 * sum(tokens) / sum(total),
+        waiting=None if cpu is None else max(0.0, 1 - sum(cpu) / sum(total)),
     )
 
 
@@ -271,17 +275,16 @@ def _throughput(answers: Sequence[Answer]) -> Throughput:
 
 
 def _speedups(
-    answers: dict[tuple[str, str], list[Answer]], reference: str, name: str, plan: Protocol
+    answers: dict[tuple[str, str], list[Answer]], reference: str, name: str, plan: Protocol, threads: int
 ) -> tuple[Speedup, ...]:
     speedups = []
     for length in (*plan.lengths, None):
-        bucket = str(length or SENTENCES)
+        base, mine = (answers[who, str(length or SENTENCES)] for who in (reference, name))
+        clock = "cpu_ms" if _told_cpu([*base, *mine], threads) else "total_ms"
         # A turn cut short by its time limit has fewer runs: compare the texts that both of them ran.
         ratios = [
-            statistics.median(
-                slow / fast for slow, fast in zip(base["total_ms"], mine["total_ms"], strict=False)
-            )
-            for base, mine in zip(answers[reference, bucket], answers[name, bucket], strict=True)
+            statistics.median(slow / fast for slow, fast in zip(one[clock], other[clock], strict=False))
+            for one, other in zip(base, mine, strict=True)
         ]
         speedups.append(Speedup(length, statistics.median(ratios), min(ratios), max(ratios), len(ratios)))
     return tuple(speedups)

@@ -34,9 +34,7 @@ def model_files(model: Path) -> list[Path]:
         files = sorted(path for pattern in WEIGHTS for path in model.glob(pattern))
     else:
         # transformers.js and onnx name external data after the model: model.onnx_data, model.onnx.data
-        files = sorted(
-            path for path in model.parent.glob(f"{model.name}*") if _belongs(path.name, model.name)
-        )
+        files = sorted(path for path in model.parent.glob(f"{model.name}*") if _belongs(path.name, model.name))
     if not files or (not model.is_dir() and model not in files):
         raise UserError(f"There is no model at {model}.", "Name a model file or a folder with *.safetensors.")
     return files

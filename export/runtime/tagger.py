@@ -65,9 +65,7 @@ class TaggedEntity(NamedTuple):
 class Tagger:
     """A loaded bundle."""
 
-    def __init__(
-        self, logits: Logits, encoder: WordEncoder, labels: Sequence[str], temperature: float = 1.0
-    ) -> None:
+    def __init__(self, logits: Logits, encoder: WordEncoder, labels: Sequence[str], temperature: float = 1.0) -> None:
         """Put the parts together; `load` reads them from a bundle.
 
         Args:

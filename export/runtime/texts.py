@@ -40,9 +40,7 @@ def texts_of_length(
     return texts
 
 
-def _fill(
-    sentences: Sequence[Sequence[str]], subwords: Callable[[str], int], start: int, length: int
-) -> list[str]:
+def _fill(sentences: Sequence[Sequence[str]], subwords: Callable[[str], int], start: int, length: int) -> list[str]:
     text: list[str] = []
     used = MARKS
     while used < length:

@@ -46,9 +46,7 @@ _SETS = {
     "F": "\\.",
 }
 
-SPLIT_PATTERN: str = re.sub(
-    "|".join(re.escape(name) for name in _SETS), lambda found: _SETS[found.group()], RULE
-)
+SPLIT_PATTERN: str = re.sub("|".join(re.escape(name) for name in _SETS), lambda found: _SETS[found.group()], RULE)
 """`RULE` as a regular expression whose matches are the words."""
 
 

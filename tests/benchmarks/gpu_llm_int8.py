@@ -67,9 +67,7 @@ def afriberta_like(shape: str, folder: Path, outliers: int = 0) -> int:
 
 def load(folder: Path, device: str, dtype: torch.dtype) -> tuple[Any, int]:
     """The model in evaluation mode, and the bytes its tensors hold on the device."""
-    model = AutoModelForTokenClassification.from_pretrained(
-        folder, dtype=dtype, device_map={"": device}
-    ).eval()
+    model = AutoModelForTokenClassification.from_pretrained(folder, dtype=dtype, device_map={"": device}).eval()
     return model, sum(tensor.nbytes for tensor in model.state_dict().values())
 
 
@@ -84,9 +82,7 @@ def milliseconds(run: Callable[[], object], device: str) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def measure(
-    models: dict[str, Any], batch: int, length: int, device: str, rounds: int
-) -> dict[str, list[float]]:
+def measure(models: dict[str, Any], batch: int, length: int, device: str, rounds: int) -> dict[str, list[float]]:
     """Milliseconds per forward pass, `rounds` of each precision in turns, after unmeasured ones."""
     unmeasured = 5 if device == "cuda" else 1
     ids = torch.randint(4, 70_006, (batch, length), device=device)
@@ -186,15 +182,11 @@ HEADER = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="base shape, batch 1 and 8, three rounds")
     parser.add_argument("--device", choices=("cuda", "cpu"), help="default: a GPU where there is one")
     parser.add_argument("--length", type=int, default=64, help="sub-words per sentence")
-    parser.add_argument(
-        "--rounds", type=int, help="default: 100 on a GPU, 20 on a CPU (fewer for large batches)"
-    )
+    parser.add_argument("--rounds", type=int, help="default: 100 on a GPU, 20 on a CPU (fewer for large batches)")
     parser.add_argument("--threads", type=int, default=1, help="on a CPU")
     arguments = parser.parse_args()
     logging.getLogger("transformers").setLevel(logging.ERROR)

@@ -83,9 +83,7 @@ def test_the_report_says_what_the_embedding_costs(tmp_path: Path) -> None:
     assert report.bytes > report.int8_bytes + report.embedding_bytes
 
 
-def test_a_model_that_changes_on_reload_is_not_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_changes_on_reload_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load = bnb._load
 
     def disturbed(folder: Path, device: str, **options: Any) -> Any:

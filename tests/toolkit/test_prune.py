@@ -47,9 +47,7 @@ def trained(model: PreTrainedModel, out: Path) -> PreTrainedModel:
     return model
 
 
-def test_magnitude_pruning_after_fine_tuning_writes_a_folder_that_loads(
-    teacher: Path, tmp_path: Path
-) -> None:
+def test_magnitude_pruning_after_fine_tuning_writes_a_folder_that_loads(teacher: Path, tmp_path: Path) -> None:
     def never(model: PreTrainedModel) -> PreTrainedModel:
         raise AssertionError("nothing is trained after pruning a fine-tuned model")
 
@@ -68,9 +66,7 @@ def test_magnitude_pruning_after_fine_tuning_writes_a_folder_that_loads(
 def test_pruning_before_fine_tuning_trains_under_the_mask(teacher: Path, tmp_path: Path) -> None:
     config = PruneConfig("magnitude", sparsity=0.6, scope="layer", when="before")
     before = AutoModelForTokenClassification.from_pretrained(teacher)
-    report = prune(
-        teacher, [], config, tmp_path / "out", recover=lambda model: trained(model, tmp_path / "run")
-    )
+    report = prune(teacher, [], config, tmp_path / "out", recover=lambda model: trained(model, tmp_path / "run"))
     after = AutoModelForTokenClassification.from_pretrained(tmp_path / "out")
     assert report.recovered
     assert report.account["encoder"]["sparsity"] == pytest.approx(0.6, abs=1e-2)

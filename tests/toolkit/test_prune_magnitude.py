@@ -74,6 +74,13 @@ def test_everything_else_is_left_alone() -> None:
         assert torch.equal(parameter, before[name]) == (name not in pruned)
 
 
+def test_no_sparsity_changes_nothing() -> None:
+    model = tiny()
+    before = {name: weight.detach().clone() for name, weight in prunable_weights(model).items()}
+    assert magnitude_prune(model, 0.0).sparsity == 0
+    assert all(torch.equal(weight, before[name]) for name, weight in prunable_weights(model).items())
+
+
 def test_the_word_embedding_is_pruned_on_request() -> None:
     model = tiny("electra")
     report = magnitude_prune(model, 0.5, "layer", embeddings=True)
@@ -116,9 +123,7 @@ def test_pruned_weights_stay_zero_while_the_others_train() -> None:
         assert torch.equal(weight == 0, masks[name])
         assert not torch.equal(weight, before[name])
     assert set(model.state_dict()) == names
-    assert all(
-        parameter._backward_hooks is None or not parameter._backward_hooks for parameter in model.parameters()
-    )
+    assert all(parameter._backward_hooks is None or not parameter._backward_hooks for parameter in model.parameters())
 
 
 def test_without_the_masks_pruned_weights_come_back() -> None:

@@ -6,20 +6,21 @@ language: it is never called MasakhaNER. Templates and gazetteers are in `demo/`
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
+from collections.abc import Iterator
+from itertools import islice
 
 from export.runtime.errors import UserError
 from export.runtime.words import split_words
-from toolkit.data.demo.generator import TYPES, Grammar, Rendered, load_grammar, render, sentences
+from toolkit.data.corpus import collect
+from toolkit.data.demo.generator import Grammar, Rendered, load_grammar, render, sentences
+from toolkit.data.labelled import assemble
 from toolkit.data.types import Corpus, Labelled, Sentence
 
 NAME = "demo text"
 LICENCE = "Apache-2.0"
 SOURCE = "built-in"
 DEMO_LANGUAGES = ("amh", "hau", "ibo", "kin", "lug", "luo", "pcm", "swa", "wol", "yor")
-LABELS = ("O", *(f"{prefix}-{entity}" for entity in TYPES for prefix in "BI"))
 COUNTS = {"test": 300, "dev": 200, "train": 1200}
 PARAGRAPHS = 3000
 LONGEST_PARAGRAPH = 4  # sentences
@@ -33,23 +34,15 @@ def load_demo(lang: str, seed: int = 13) -> Labelled:
     Raises:
         UserError: there is no demo text in that language.
     """
-    splits = {
-        split: tuple(_tag(sentence) for sentence in rendered)
-        for split, rendered in _render(lang, seed).items()
-    }
-    plain = [[(s.words, s.tags) for s in splits[split]] for split in ("train", "dev", "test")]
-    return Labelled(
-        name=NAME,
-        lang=lang,
-        labels=LABELS,
-        train=splits["train"],
-        dev=splits["dev"],
-        test=splits["test"],
-        licence=LICENCE,
-        source=SOURCE,
-        digest=_digest([lang, LABELS, *plain]),
-        notes=(),
-    )
+    grammar = _grammar(lang)
+    seen: set[str] = set()
+    splits = {}
+    for split, count in COUNTS.items():
+        lists = grammar.train if split == "train" else grammar.every
+        rng = random.Random(f"{lang}:{seed}:{split}")
+        rendered = sentences(grammar.templates[split], lists, rng, count, seen)
+        splits[split] = [_tag(sentence) for sentence in rendered]
+    return assemble(NAME, lang, splits, LICENCE, SOURCE)
 
 
 def load_demo_corpus(lang: str, seed: int = 13) -> Corpus:
@@ -61,26 +54,10 @@ def load_demo_corpus(lang: str, seed: int = 13) -> Corpus:
     Raises:
         UserError: there is no demo text in that language.
     """
-    grammar = _grammar(lang)
-    rendered = _render(lang, seed)
-    kept_out = {sentence.text for split in ("dev", "test") for sentence in rendered[split]}
-    rng = random.Random(f"{lang}:{seed}:corpus")
-    templates = grammar.templates["train"] + grammar.templates["corpus"]
-    paragraphs: dict[str, None] = {}
-    while len(paragraphs) < PARAGRAPHS:
-        chosen = rng.sample(templates, rng.randint(1, LONGEST_PARAGRAPH))
-        texts = [render(template, grammar.every, rng).text for template in chosen]
-        if kept_out.isdisjoint(texts):
-            paragraphs[" ".join(texts)] = None
-    return Corpus(
-        name=NAME,
-        lang=lang,
-        paragraphs=tuple(paragraphs),
-        licence=LICENCE,
-        source=SOURCE,
-        digest=_digest([lang, *paragraphs]),
-        removed=0,
-    )
+    labelled = load_demo(lang, seed)
+    paragraphs = _paragraphs(_grammar(lang), random.Random(f"{lang}:{seed}:corpus"))
+    lines = (paragraph.encode() for paragraph in islice(paragraphs, PARAGRAPHS))
+    return collect(lines, NAME, lang, (*labelled.dev, *labelled.test), LICENCE, SOURCE)
 
 
 def _grammar(lang: str) -> Grammar:
@@ -92,19 +69,16 @@ def _grammar(lang: str) -> Grammar:
     return load_grammar(lang)
 
 
-def _render(lang: str, seed: int) -> dict[str, list[Rendered]]:
-    grammar = _grammar(lang)
+def _paragraphs(grammar: Grammar, rng: random.Random) -> Iterator[str]:
+    """Without end, no paragraph twice."""
+    templates = grammar.templates["train"] + grammar.templates["corpus"]
     seen: set[str] = set()
-    return {
-        split: sentences(
-            grammar.templates[split],
-            grammar.train if split == "train" else grammar.every,
-            random.Random(f"{lang}:{seed}:{split}"),
-            count,
-            seen,
-        )
-        for split, count in COUNTS.items()
-    }
+    while True:
+        chosen = rng.sample(templates, rng.randint(1, LONGEST_PARAGRAPH))
+        paragraph = " ".join(render(template, grammar.every, rng).text for template in chosen)
+        if paragraph not in seen:
+            seen.add(paragraph)
+            yield paragraph
 
 
 def _tag(sentence: Rendered) -> Sentence:
@@ -116,7 +90,3 @@ def _tag(sentence: Rendered) -> Sentence:
         for i in inside:
             tags[i] = f"{'B' if i == inside[0] else 'I'}-{span.type}"
     return Sentence(tuple(word.text for word in words), tuple(tags))
-
-
-def _digest(content: object) -> str:
-    return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()

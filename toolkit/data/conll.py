@@ -53,9 +53,7 @@ def read_conll_file(path: Path, labels: Iterable[str] | None = None) -> ConllFil
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UserError(
-            f"Cannot read {path}: {error.strerror}.", "Check the path and its permissions."
-        ) from error
+        raise UserError(f"Cannot read {path}: {error.strerror}.", "Check the path and its permissions.") from error
     text = _decode(data, str(path))
     allowed = None if labels is None else tuple(labels)
     sentences: list[Sentence] = []

@@ -197,9 +197,7 @@ def explained(repo_id: str, kind: Kind) -> Iterator[None]:
     except errors.RevisionNotFoundError as error:
         raise UserError(f"{repo_id} has no such revision.", f"Choose one from {page}.") from error
     except (errors.LocalEntryNotFoundError, requests.ConnectionError, requests.Timeout) as error:
-        raise HubUnreachable(
-            f"Could not reach {constants.ENDPOINT} for {repo_id}.", _UNREACHABLE_REMEDY
-        ) from error
+        raise HubUnreachable(f"Could not reach {constants.ENDPOINT} for {repo_id}.", _UNREACHABLE_REMEDY) from error
     except errors.EntryNotFoundError as error:
         raise UserError(
             f"{repo_id} no longer has a file that its listing names.", f"Look at {page}, or give a revision."
@@ -255,9 +253,7 @@ def _from_snapshot(repo_id: str, kind: Kind, revision: str) -> Listing | None:
     commit = reference.read_text("utf-8").strip() if reference.is_file() else revision
     snapshot = cache / "snapshots" / commit
     files = {
-        path.relative_to(snapshot).as_posix(): path.stat().st_size
-        for path in snapshot.rglob("*")
-        if path.is_file()
+        path.relative_to(snapshot).as_posix(): path.stat().st_size for path in snapshot.rglob("*") if path.is_file()
     }
     if not files:
         return None

@@ -160,9 +160,7 @@ def _open_parquet(path: Path) -> Iterator[Any]:
         with pyarrow.parquet.ParquetFile(path) as file:
             yield file
     except (pyarrow.ArrowException, OSError) as error:
-        raise UserError(
-            f"{path} is damaged: {error}.", "Delete it and run again to download it anew."
-        ) from error
+        raise UserError(f"{path} is damaged: {error}.", "Delete it and run again to download it anew.") from error
 
 
 def _columns(file: Any, groups: tuple[tuple[str, ...], ...], where: str) -> list[str]:
@@ -192,9 +190,7 @@ def _read_sentences(path: Path, where: str, notes: list[str]) -> Iterator[Senten
         zip(table[words_column].to_pylist(), table[tags_column].to_pylist(), strict=True)
     ):
         if len(words) != len(tags):
-            raise UserError(
-                f"{where} row {row}: {len(words)} tokens but {len(tags)} tags.", "Name another data set."
-            )
+            raise UserError(f"{where} row {row}: {len(words)} tokens but {len(tags)} tags.", "Name another data set.")
         kept: list[tuple[str, str]] = []
         for word, tag in zip(words, tags, strict=True):
             label = _label(tag, names, f"{where} row {row}")
@@ -239,9 +235,7 @@ def _zip_lines(path: Path) -> Iterator[bytes | None]:
     """The lines of every .txt file in a zip, streamed."""
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [
-                info for info in archive.infolist() if info.filename.endswith(".txt") and _is_text(info)
-            ]
+            members = [info for info in archive.infolist() if info.filename.endswith(".txt") and _is_text(info)]
             if sum(info.file_size for info in members) > MAX_UNPACKED:
                 raise UserError(
                     f"{path} unpacks to more than {MAX_UNPACKED >> 30} GiB.",

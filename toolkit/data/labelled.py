@@ -109,8 +109,7 @@ def orphans(sentence: Sentence) -> int:
     """The I- tags that follow neither B- nor I- of their own type."""
     previous = ("O", *sentence.tags[:-1])
     return sum(
-        tag.startswith("I-") and tag[2:] != before[2:]
-        for before, tag in zip(previous, sentence.tags, strict=True)
+        tag.startswith("I-") and tag[2:] != before[2:] for before, tag in zip(previous, sentence.tags, strict=True)
     )
 
 
@@ -151,9 +150,7 @@ def _counted(counts: Mapping[str, int]) -> tuple[str, ...]:
 
 def _digest(lang: str, labels: tuple[str, ...], splits: Sequence[Sequence[Sentence]]) -> str:
     content = [[[sentence.words, sentence.tags] for sentence in split] for split in splits]
-    return hashlib.sha256(
-        canonical_json([lang, labels, content]).encode("utf-8", "surrogatepass")
-    ).hexdigest()
+    return hashlib.sha256(canonical_json([lang, labels, content]).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def check_labels(labels: Sequence[str], data: Labelled) -> None:

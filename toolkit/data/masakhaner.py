@@ -93,9 +93,7 @@ def mix(first: Labelled, second: Labelled) -> Labelled:
     )
 
 
-def recognise(
-    folder: Path, lang: str, splits: dict[str, tuple[Sentence, ...]]
-) -> tuple[str, str, tuple[str, ...]]:
+def recognise(folder: Path, lang: str, splits: dict[str, tuple[Sentence, ...]]) -> tuple[str, str, tuple[str, ...]]:
     """Name, licence and notes of a folder.
 
     It is a release if its sentence counts and entity types are that release's. If only its name says

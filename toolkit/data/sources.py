@@ -96,9 +96,7 @@ def load_labelled(ref: SourceRef, lang: str) -> Labelled:
     return hub_data.load_hub(*_id_and_revision(ref.value, lang))
 
 
-def load_unlabelled(
-    ref: SourceRef, lang: str, exclude: Iterable[Sentence], train: Sequence[Sentence] = ()
-) -> Corpus:
+def load_unlabelled(ref: SourceRef, lang: str, exclude: Iterable[Sentence], train: Sequence[Sentence] = ()) -> Corpus:
     """The unlabelled text of a source, free of the sentences in `exclude` (pass dev and test).
 
     Args:
@@ -109,9 +107,7 @@ def load_unlabelled(
     """
     if ref.kind == "train":
         lines = (" ".join(sentence.words).encode("utf-8", "surrogatepass") for sentence in train)
-        return collect(
-            lines, "train text of the labelled data", lang, exclude, "as the labelled data", "train"
-        )
+        return collect(lines, "train text of the labelled data", lang, exclude, "as the labelled data", "train")
     if ref.kind == BUILTIN:
         from toolkit.data.builtin import load_demo_corpus
 

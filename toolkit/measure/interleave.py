@@ -78,11 +78,7 @@ def measure_candidates(
 
 
 def _subject(candidate: Candidate) -> Subject:
-    own = (
-        ("prepacking", candidate.prepacking)
-        if candidate.backend == "onnx"
-        else ("backend", candidate.backend)
-    )
+    own = ("prepacking", candidate.prepacking) if candidate.backend == "onnx" else ("backend", candidate.backend)
     return Subject(
         name=candidate.name,
         backend=candidate.backend,

@@ -28,9 +28,7 @@ def open_fp32(model: Path) -> Callable[..., Any]:
     import torch
     from transformers import AutoModelForTokenClassification
 
-    return AutoModelForTokenClassification.from_pretrained(
-        model, dtype=torch.float32, local_files_only=True
-    ).eval()
+    return AutoModelForTokenClassification.from_pretrained(model, dtype=torch.float32, local_files_only=True).eval()
 
 
 def open_bnb(model: Path) -> Callable[..., Any]:

@@ -82,8 +82,7 @@ Gate = tuple[nn.Module, int]
 
 def _head_gates(model: PreTrainedModel) -> list[Gate]:
     return [
-        (layer.attention.output.dense, layer.attention.self.num_attention_heads)
-        for layer in encoder_layers(model)
+        (layer.attention.output.dense, layer.attention.self.num_attention_heads) for layer in encoder_layers(model)
     ]
 
 

@@ -71,9 +71,7 @@ def magnitude_prune(
         UserError: sparsity outside [0, 1), or an unknown scope.
     """
     if not 0 <= sparsity < 1:
-        raise UserError(
-            f"Sparsity {sparsity} is not a share.", "Give a number from 0 to below 1, such as 0.5."
-        )
+        raise UserError(f"Sparsity {sparsity} is not a share.", "Give a number from 0 to below 1, such as 0.5.")
     if scope not in ("global", "layer"):
         raise UserError(f"Unknown pruning scope '{scope}'.", "Choose global or layer.")
     weights = prunable_weights(model, embeddings)

@@ -75,9 +75,7 @@ def structured_prune(
     )
 
 
-def choose_layers(
-    model: PreTrainedModel, batches: Sequence[Batch], keep: int | Sequence[int] | None
-) -> list[int]:
+def choose_layers(model: PreTrainedModel, batches: Sequence[Batch], keep: int | Sequence[int] | None) -> list[int]:
     """Indices of the layers to keep, ascending: all for None, the most important for a number.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,13 @@ class Figure:
     """Charts of one thing and the table of what they show; Markdown has the table alone.
 
     Attributes:
-        folded: the table is folded away on the page, because the charts already label every value or because
-            another table repeats it.
+        layout: where the table stands on a wide page; folded away where the charts already label every value.
     """
 
     kind: ClassVar[str] = "figure"
     charts: tuple[Chart, ...]
-    table: Table | None
-    folded: bool = False
+    table: Table
+    layout: Literal["beside", "below", "folded"] = "beside"
 
 
 @dataclass(frozen=True)

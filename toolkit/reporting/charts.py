@@ -9,9 +9,7 @@ from typing import Any
 
 from toolkit.reporting.blocks import Chart
 from toolkit.reporting.svg import (
-    CHOSEN,
     GRID,
-    OTHER,
     SMALL,
     SOFT,
     STYLES,
@@ -34,12 +32,12 @@ from toolkit.reporting.text import ms, size
 
 @dataclass(frozen=True)
 class Bar:
-    """Latency of one artifact in milliseconds; None where it was not measured."""
+    """Latency of one measured artifact in milliseconds; `style` is a key of STYLES."""
 
     name: str
-    selected: bool
-    p50: float | None
-    p95: float | None
+    style: str
+    p50: float
+    p95: float
 
 
 @dataclass(frozen=True)
@@ -75,33 +73,35 @@ class Reliability:
     bins: Sequence[Mapping[str, Any]]
 
 
-def latency_chart(length: int, bars: Sequence[Bar], summary: str) -> Chart:
-    """p50 as a bar and p95 as a line, an artifact a row, at one length of text."""
+def latency_chart(length: int, bars: Sequence[Bar], basis: str) -> Chart:
+    """p50 as a bar and p95 as a line, an artifact a row, at one length of text.
+
+    Args:
+        basis: where the numbers come from, such as "measured here".
+    """
     names = [lines_of(bar.name, 20) for bar in bars]
+    said = [f"{ms(bar.p50, unit=False)} / {ms(bar.p95, unit=False)}" for bar in bars]
     left = 12 + max(text_width(line, SMALL + 0.5) for lines in names for line in lines)
     row, top = 32.0, 26.0
     height = top + row * len(bars) + 4
-    longest = max((bar.p95 or 0.0 for bar in bars), default=0.0) or 1.0
+    scale = _scale([bar.p95 for bar in bars], said, WIDTH - left)
     with drawing(height) as figure:
         paper = overlay(figure)
-        scale = (WIDTH - left - 104) / longest
         write(paper, 0, 10, f"{length} sub-words", fontweight="bold")
-        write(paper, WIDTH, 10, "p50 / p95, ms", ha="right", color=SOFT, fontsize=SMALL)
-        for number, (bar, lines) in enumerate(zip(bars, names, strict=True)):
+        write(paper, WIDTH, 10, f"p50 / p95 in ms, {basis}", ha="right", color=SOFT, fontsize=SMALL)
+        for number, (bar, lines, label) in enumerate(zip(bars, names, said, strict=True)):
             y = top + row * (number + 0.5)
-            colour = CHOSEN if bar.selected else OTHER
-            weight = "bold" if bar.selected else "normal"
+            style, chosen = STYLES[bar.style], bar.style == "chosen"
+            colour, weight = style.colour, "bold" if chosen else "normal"
+            fill: dict[str, Any] = {"color": colour} if chosen else {"facecolor": "none", "edgecolor": colour}
             write_lines(paper, left - 10, y, lines, ha="right", fontsize=SMALL + 0.5, fontweight=weight)
             paper.plot([left, left], [y - row / 2, y + row / 2], color=GRID, linewidth=1)
-            if bar.p50 is None or bar.p95 is None:
-                write(paper, left + 6, y, "not measured", color=SOFT, fontsize=SMALL)
-                continue
-            paper.barh([y], [bar.p50 * scale], left=left, height=15, color=colour)
+            paper.barh([y], [bar.p50 * scale], left=left, height=15, linewidth=1.4, **fill)
             end = left + bar.p95 * scale
             paper.plot([left + bar.p50 * scale, end], [y, y], color=colour, linewidth=1.6)
             paper.plot([end, end], [y - 5, y + 5], color=colour, linewidth=1.6)
-            said = f"{ms(bar.p50, unit=False)} / {ms(bar.p95, unit=False)}"
-            write(paper, end + 7, y, said, fontsize=SMALL + 0.5, fontweight=weight)
+            write(paper, end + 7, y, label, fontsize=SMALL + 0.5, fontweight=weight)
+        summary = f"Median and 95th percentile of {len(bars)} artifacts at {length} sub-words, {basis}."
         return finish(figure, f"latency-{length}", f"Latency at {length} sub-words", summary)
 
 
@@ -155,13 +155,15 @@ def stage_chart(steps: Sequence[Step], summary: str) -> Chart:
     left = 12 + max(text_width(line, SMALL + 0.5) for lines in names for line in lines)
     row, top = 36.0, 28.0
     height = top + row * len(ordered) + 8
-    divide = WIDTH - 118
+    divide = WIDTH - 112
+    said = _size_labels(ordered)
     scores = [step.f1 for step in ordered if step.f1 is not None] or [0.0]
-    low, high = min(scores), max(scores)
-    scale = (divide - left - 96) / max(step.bytes for step in ordered)
+    high = max(scores)
+    low = min(*scores, high - 4.0)  # a tenth of a point is no slope
+    scale = _scale([step.bytes for step in ordered], said, divide - left)
 
     def across(value: float) -> float:
-        return divide + 16 + 58 * ((value - low) / (high - low) if high > low else 0.5)
+        return divide + 16 + 58 * (value - low) / (high - low)
 
     with drawing(height) as figure:
         paper = overlay(figure)
@@ -169,7 +171,7 @@ def stage_chart(steps: Sequence[Step], summary: str) -> Chart:
         write(paper, divide + 8, 10, "dev F1", color=SOFT)
         path: list[tuple[float, float]] = []
         before: Step | None = None
-        for number, (step, lines) in enumerate(zip(ordered, names, strict=True)):
+        for number, (step, lines, label) in enumerate(zip(ordered, names, said, strict=True)):
             y = top + row * (number + 0.5)
             colour, final = STYLES[step.style].colour, step.style == "chosen"
             bold = "bold" if final else "normal"
@@ -177,12 +179,9 @@ def stage_chart(steps: Sequence[Step], summary: str) -> Chart:
                 paper.plot([0, WIDTH], [y - row / 2] * 2, color=GRID, linewidth=0.8)
             write_lines(paper, left - 10, y, lines, ha="right", fontsize=SMALL + 0.5, fontweight=bold)
             width = step.bytes * scale
-            fill = {"color": colour} if final else {"facecolor": "none", "edgecolor": colour}
+            fill: dict[str, Any] = {"color": colour} if final else {"facecolor": "none", "edgecolor": colour}
             paper.barh([y], [width], left=left, height=15, linewidth=1.4, **fill)
-            said = size(step.bytes)
-            if before and not step.aside and before.bytes / step.bytes > 1.05:
-                said += f"  ÷ {before.bytes / step.bytes:.1f}"
-            write(paper, left + width + 7, y, said, fontsize=SMALL + 0.5, fontweight=bold)
+            write(paper, left + width + 7, y, label, fontsize=SMALL + 0.5, fontweight=bold)
             if step.f1 is not None:
                 x = across(step.f1)
                 if not step.aside:
@@ -194,12 +193,29 @@ def stage_chart(steps: Sequence[Step], summary: str) -> Chart:
         return finish(figure, "stages", "What each stage did", summary)
 
 
+def _size_labels(steps: Sequence[Step]) -> list[str]:
+    """The size of each step, on the line with what it gained against the one before."""
+    labels = []
+    for before, step in zip((None, *steps), steps, strict=False):
+        gained = 0.0 if before is None or step.aside else before.bytes / step.bytes
+        labels.append(size(step.bytes) + (f" ÷ {gained:.1f}" if gained > 1.05 else ""))
+    return labels
+
+
+def _scale(values: Sequence[float], labels: Sequence[str], room: float) -> float:
+    """Pixels per unit at which every bar leaves room for its label."""
+    return min(
+        (room - text_width(label, SMALL + 1) - 12) / value
+        for value, label in zip(values, labels, strict=True)
+        if value > 0
+    )
+
+
 def reliability_chart(curves: Sequence[Reliability], summary: str) -> Chart:
     """How often an entity is right (accuracy) against how sure the model was (confidence)."""
     styles = [STYLES["gold-only"], STYLES["chosen"]]
     entries = [
-        (style, f"{curve.label}: ECE {100 * curve.error:.1f} %")
-        for style, curve in zip(styles, curves, strict=False)
+        (style, f"{curve.label}: ECE {100 * curve.error:.1f} %") for style, curve in zip(styles, curves, strict=False)
     ]
     top, side = legend_height(entries) + 22, 330.0
     with drawing(top + side + 44) as figure:

@@ -62,9 +62,8 @@ def front_chart(points: Sequence[Point], floor: float | None, axis: str, summary
     height, left, top, bottom = 380.0, 34.0, 26.0, 46.0
     with drawing(height) as figure:
         plot = axes(figure, left, top, WIDTH - left - 10, height - top - bottom)
-        values = [bound for point in points for bound in (point.f1, *(point.interval or ()))]
-        values += [] if floor is None else [floor]
-        low, high = min(values), max(values)
+        low, high = _range(points)
+        low = low if floor is None else min(low, floor)
         margin = max(1.0, 0.1 * (high - low))
         sizes = [point.megabytes for point in points]
         plot.set(xscale="log", xlim=(min(sizes) / 1.8, max(sizes) * 1.8), ylim=(low - margin, high + margin))
@@ -72,9 +71,9 @@ def front_chart(points: Sequence[Point], floor: float | None, axis: str, summary
         whole_ticks(plot.yaxis)
         plot.grid(color=GRID, linewidth=0.8)
         paper = overlay(figure)
-        where = _side_by_side([_pixel(plot, point.megabytes, point.f1, height) for point in points])
+        where = side_by_side([_pixel(plot, point.megabytes, point.f1, height) for point in points])
         bars = [_interval_box(plot, point, x, height) for point, (x, _) in zip(points, where, strict=True)]
-        best = _front([(x, y) for x, y in where])
+        best = pareto([(x, y) for x, y in where])
         paper.plot([x for x, _ in best], [y for _, y in best], color=GRID, linewidth=4, solid_capstyle="round")
         obstacles = [bar for bar in bars if bar]
         if floor is not None:
@@ -83,6 +82,7 @@ def front_chart(points: Sequence[Point], floor: float | None, axis: str, summary
             said = f"floor {floor:.1f}"
             write(paper, WIDTH - 12, y + 8, said, ha="right", fontsize=SMALL, color=SOFT)
             obstacles.append(Box(WIDTH - 14 - text_width(said, SMALL), y - 1, WIDTH - 10, y + 16))
+            obstacles.append(Box(left, y - 2, WIDTH - 10, y + 2))
         for bar, point in zip(bars, points, strict=True):
             if bar:
                 middle, style = (bar.left + bar.right) / 2, STYLES[point.style]
@@ -94,6 +94,17 @@ def front_chart(points: Sequence[Point], floor: float | None, axis: str, summary
         write(paper, 0, 9, f"F1 on {axis}", color=SOFT)
         write(paper, WIDTH - 10, height - 9, "MB to download, log scale", ha="right", color=SOFT)
         return finish(figure, "front", "Size against F1", summary)
+
+
+def worth_drawing(floor: float, points: Sequence[Point]) -> bool:
+    """Whether a floor is near enough to the points: one far below would press them into a corner."""
+    low, high = _range(points)
+    return low - floor < high - low
+
+
+def _range(points: Sequence[Point]) -> Interval:
+    values = [bound for point in points for bound in (point.f1, *(point.interval or ()))]
+    return min(values), max(values)
 
 
 def _marker(where: Axes, x: float, y: float, style: str) -> None:
@@ -138,7 +149,7 @@ def _interval_box(plot: Axes, point: Point, x: float, height: float) -> Box | No
     return Box(x - 2, top, x + 2, bottom)
 
 
-def _side_by_side(places: Sequence[tuple[float, float]], apart: float = 9.0) -> list[tuple[float, float]]:
+def side_by_side(places: Sequence[tuple[float, float]], apart: float = 9.0) -> list[tuple[float, float]]:
     """Points moved horizontally, as little as can be, until they are `apart`: no interval covers another.
 
     Pool adjacent violators on the places less their rank's share (isotonic regression, Barlow et al. 1972).
@@ -158,7 +169,7 @@ def _side_by_side(places: Sequence[tuple[float, float]], apart: float = 9.0) -> 
     return moved
 
 
-def _front(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def pareto(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """The points that no other beats in both size and F1, left to right; y counts downwards."""
     best: list[tuple[float, float]] = []
     for x, y in sorted(places):
@@ -176,4 +187,3 @@ def _log_ticks(plot: Axes) -> None:
     ticks = [tick for tick in ticks if low <= tick <= high]
     plot.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     plot.set_xticks([], minor=True)
-

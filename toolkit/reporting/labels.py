@@ -51,22 +51,34 @@ def place_labels(
     placed: list[Box] = []
     leaders: list[Box] = []
     for point, size in zip(points, sizes, strict=True):
+        taken = (*placed, *leaders)
         tries = [_around(point, size, angle, distance) for distance in _DISTANCES for angle in _ANGLES]
-
-        def cost(box: Box, point: tuple[float, float] = point) -> float:
-            outside = box.area - box.overlap(bounds)
-            on_labels = sum(box.overlap(other) for other in (*placed, *leaders))
-            on_obstacles = sum(box.overlap(other) for other in obstacles)
-            crossed = sum(
-                dot.overlap(other) for dot in leader(point, box) for other in (*placed, *obstacles, *leaders)
-            )
-            far = math.dist(point, nearest(point, box))
-            return 50 * outside + 20 * on_labels + 6 * on_obstacles + 2 * crossed + 1.5 * far
-
-        best = min(tries, key=cost)
+        ranked = sorted(((_cover(box, point, taken, obstacles, bounds), n) for n, box in enumerate(tries)))
+        lowest, best = float("inf"), tries[0]
+        for cost, n in ranked:
+            if cost >= lowest:
+                break  # crossing lines only adds to it
+            crossing = cost + 8 * _crossing(tries[n], point, taken) + 2 * _crossing(tries[n], point, obstacles)
+            if crossing < lowest:
+                lowest, best = crossing, tries[n]
         placed.append(best)
         leaders += leader(point, best)
     return placed
+
+
+def _cover(
+    box: Box, point: tuple[float, float], taken: Sequence[Box], obstacles: Sequence[Box], bounds: Box
+) -> float:
+    """How bad a place is by itself: what it covers, and how far from its point it is."""
+    outside = box.area - box.overlap(bounds)
+    on_labels = sum(box.overlap(other) for other in taken)
+    on_obstacles = sum(box.overlap(other) for other in obstacles)
+    return 50 * outside + 20 * on_labels + 6 * on_obstacles + 1.5 * math.dist(point, nearest(point, box))
+
+
+def _crossing(box: Box, point: tuple[float, float], others: Sequence[Box]) -> float:
+    """How bad its leader line is: what that crosses."""
+    return sum(dot.overlap(other) for dot in leader(point, box) for other in others)
 
 
 def nearest(point: tuple[float, float], box: Box) -> tuple[float, float]:
@@ -76,7 +88,7 @@ def nearest(point: tuple[float, float], box: Box) -> tuple[float, float]:
 
 
 def leader(point: tuple[float, float], box: Box) -> list[Box]:
-    """The line from a point to its label as small boxes, without its first pixels; empty if the label is near."""
+    """The line from a point to its label as small boxes; empty where the label is near."""
     end = nearest(point, box)
     length = math.dist(point, end)
     if length < 12:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Interval = tuple[float, float]
 
-WIDTH = 480.0  # of every chart, in CSS pixels; the page scales it
+WIDTH = 400.0  # of every chart, in CSS pixels; the page scales it
 FONT = 12.0
 SMALL = 10.5
 
@@ -88,7 +88,7 @@ def drawing(height: float) -> Iterator[Figure]:
     import matplotlib
     from matplotlib.figure import Figure
 
-    settings = {
+    settings: Any = {
         "svg.fonttype": "none",
         "svg.hashsalt": "report",
         "text.parse_math": False,  # a $ in a label is a $
@@ -221,7 +221,7 @@ def _fit_tag(tag: str, name: str) -> str:
     """A tag with page-wide ids and the page's colours; text between tags is never touched."""
     tag = tag.replace(' id="', f' id="{name}-').replace('xlink:href="#', f'href="#{name}-')
     tag = tag.replace("url(#", f"url(#{name}-")
-    tag = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", tag)
+    tag = re.sub(r" font-family: [^;\"]*;| transform=\"rotate\(-0 [^\"]*\"", "", tag)
     for variable, (drawn, fallback) in _COLOURS.items():
         tag = tag.replace(drawn, f"var(--{variable}, {fallback})")
     return tag

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 UNKNOWN = "–"
+SPACE = "\N{NO-BREAK SPACE}"  # between a number and its unit
 REPLACED = "\N{REPLACEMENT CHARACTER}"
 # Overrides and embeddings reorder what stands beside them; plain right-to-left letters don't.
 _REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -28,19 +29,21 @@ def shorten(text: str, length: int) -> str:
 
 
 def size(count: float | None) -> str:
-    """Bytes as decimal megabytes with three significant digits: 2.61 MB, 46.1 MB, 443 MB."""
+    """Bytes as decimal megabytes with three significant digits: 2.61 MB, 46.1 MB, 443 MB; small ones as kB."""
     if count is None:
         return UNKNOWN
+    if count < 1e5:
+        return f"{count / 1e3:.1f}{SPACE}kB"
     megabytes = count / 1e6
     digits = 0 if megabytes >= 99.95 else 1 if megabytes >= 9.995 else 2
-    return f"{megabytes:.{digits}f} MB"
+    return f"{megabytes:.{digits}f}{SPACE}MB"
 
 
 def times(ratio: float | None) -> str:
     """2.9 ×, 17 ×."""
     if ratio is None:
         return UNKNOWN
-    return f"{ratio:.0f} ×" if ratio >= 9.95 else f"{ratio:.1f} ×"
+    return f"{ratio:.{0 if ratio >= 9.95 else 1}f}{SPACE}×"
 
 
 def ms(value: float | None, unit: bool = True) -> str:
@@ -48,16 +51,16 @@ def ms(value: float | None, unit: bool = True) -> str:
     if value is None:
         return UNKNOWN
     digits = 0 if value >= 99.95 else 1 if value >= 9.995 else 2
-    return f"{value:.{digits}f}" + (" ms" if unit else "")
+    return f"{value:.{digits}f}" + (f"{SPACE}ms" if unit else "")
 
 
 def share(value: float | None, digits: int = 1) -> str:
-    """0..1 as per cent."""
-    return UNKNOWN if value is None else f"{100 * value:.{digits}f} %"
+    """A share of 1 as per cent."""
+    return UNKNOWN if value is None else f"{100 * value:.{digits}f}{SPACE}%".replace("-", "−")
 
 
 def f1(scores: Mapping[str, Any] | None, interval: bool = True) -> str:
-    """"87.2 (85.1–89.0)": F1, 0..100, with its 95 % interval."""
+    """F1, 0..100, with its 95 % interval: 87.2 (85.1–89.0)."""
     if not scores or scores.get("f1") is None:
         return UNKNOWN
     bounds = scores.get("interval")
@@ -76,14 +79,14 @@ def whole(value: int | None) -> str:
 
 
 def flatten(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Nested reports as (dotted key, value); long lists are counted, not printed."""
+    """Nested reports as (dotted key, value), by key; long lists are counted, not printed."""
     pairs: list[tuple[str, str]] = []
-    for key, item in value.items():
+    for key, item in sorted(value.items()):
         name = f"{prefix}{key}"
         if isinstance(item, Mapping):
             pairs += flatten(item, f"{name}.")
         elif isinstance(item, (list, tuple)):
-            plain = all(isinstance(part, (str, int, float)) for part in item) and len(item) <= 8
+            plain = all(isinstance(part, (str, int, float)) for part in item) and len(item) <= 24
             pairs.append((name, ", ".join(map(_scalar, item)) if plain else f"{len(item)} entries"))
         elif item is not None:
             pairs.append((name, _scalar(item)))

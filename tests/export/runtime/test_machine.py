@@ -63,9 +63,7 @@ def test_a_laptop_is_named_by_its_model_name(tmp_path: Path) -> None:
     assert machine.flags == ("sse4_2", "avx", "avx2", "fma", "avx512_vnni")
 
 
-def test_what_a_machine_without_proc_cannot_tell_is_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_machine_without_proc_cannot_tell_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine_module.platform, "processor", lambda: "")
     machine = describe_machine(tmp_path / "absent")
     assert (machine.board, machine.cpu, machine.flags, machine.ram) == (None, None, None, None)

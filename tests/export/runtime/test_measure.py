@@ -56,9 +56,7 @@ def test_threads_and_text_can_be_chosen(bundle: Path) -> None:
     assert found.throughput.latency.samples == 2
 
 
-def test_the_script_runs_inside_a_bundle_and_writes_nothing_but_evidence(
-    bundle: Path, tmp_path: Path
-) -> None:
+def test_the_script_runs_inside_a_bundle_and_writes_nothing_but_evidence(bundle: Path, tmp_path: Path) -> None:
     before = {path for path in bundle.rglob("*") if path.is_file()}
     (tmp_path / "cwd").mkdir()
     done = subprocess.run(

@@ -36,13 +36,9 @@ def is_running(pid: int) -> bool:
 
 
 def test_a_crash_tells_the_last_line_of_stderr(worker_module: str) -> None:
-    source = (
-        "import sys\nsys.stdin.readline()\nprint('progress', file=sys.stderr)\nraise MemoryError('no room')\n"
-    )
+    source = "import sys\nsys.stdin.readline()\nprint('progress', file=sys.stderr)\nraise MemoryError('no room')\n"
     with (
-        pytest.raises(
-            UserError, match=r"int8: .* during 'load' with exit status 1.* MemoryError: no room"
-        ) as caught,
+        pytest.raises(UserError, match=r"int8: .* during 'load' with exit status 1.* MemoryError: no room") as caught,
         start(worker_module, source) as worker,
     ):
         worker.ask("load", 30)
@@ -90,9 +86,7 @@ def test_ctrl_c_leaves_no_process_behind(worker_module: str) -> None:
     assert not is_running(worker.pid)
 
 
-def test_a_worker_that_ignores_everything_is_killed(
-    worker_module: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_that_ignores_everything_is_killed(worker_module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "GRACE", 0.2)
     source = (
         "import signal, sys, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -109,9 +103,7 @@ def test_a_talkative_worker_does_not_block(worker_module: str) -> None:
         assert worker.ask("load", 30) == {}
 
 
-def test_memory_is_measured_with_the_allocators_defaults(
-    worker_module: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_memory_is_measured_with_the_allocators_defaults(worker_module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MALLOC_ARENA_MAX", "1")
     source = (
         "import json, os, sys\nsys.stdin.readline()\n"

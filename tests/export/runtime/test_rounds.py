@@ -31,7 +31,8 @@ class ScriptedWorker:
 
     asked: ClassVar[list[tuple[str, str, str]]] = []
     milliseconds: ClassVar[dict[str, float]] = {}
-    slow_rounds: ClassVar[dict[int, float]] = {}
+    slow_rounds: ClassVar[dict[tuple[int, str], float]] = {}
+    tells_cpu: ClassVar[bool] = True
 
     def __init__(self, name: str, module: str, threads: int) -> None:
         self.name = name
@@ -62,11 +63,14 @@ class ScriptedWorker:
             self.asked.append((self.name, "time", bucket))
             turn = self.turns[bucket] = self.turns.get(bucket, -1) + 1
             assert fields["start"] == turn * QUICK.runs
-            one = self.milliseconds[self.name] * self.slow_rounds.get(turn, 1.0)
+            # A busy machine takes the processor away from whoever needs it longest.
+            one = self.milliseconds[self.name] * self.slow_rounds.get((turn, self.name), 1.0)
             # Texts differ in length; a slow artifact gets through fewer of them.
             runs = 4 if self.name != "a" else 3
             total = [one * (1 + text) for text in range(runs)]
-            return {"total_ms": total, "inference_ms": [0.75 * t for t in total], "tokens": [10] * runs}
+            cpu = [self.milliseconds[self.name] * (1 + text) for text in range(runs)] if self.tells_cpu else None
+            inference = [0.75 * milliseconds for milliseconds in total]
+            return {"total_ms": total, "inference_ms": inference, "cpu_ms": cpu, "tokens": [10] * runs}
         return {}
 
 
@@ -76,6 +80,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> type[ScriptedWorker]:
     ScriptedWorker.asked = []
     ScriptedWorker.milliseconds = {"a": 10.0, "b": 5.0, "c": 2.0}
     ScriptedWorker.slow_rounds = {}
+    ScriptedWorker.tells_cpu = True
     return ScriptedWorker
 
 
@@ -101,14 +106,36 @@ def test_speedups_compare_the_same_texts(variant: Path, scripted: type[ScriptedW
     assert found["a"].reference == found["c"].reference == "a"
 
 
+@pytest.mark.parametrize("tells_cpu", [True, False])
 def test_ratios_hold_when_the_machine_is_slow_for_a_while(
+    variant: Path, scripted: type[ScriptedWorker], tells_cpu: bool
+) -> None:
+    scripted.tells_cpu = tells_cpu
+    scripted.slow_rounds = {(turn, name): slow for turn, slow in ((1, 3.0), (2, 1.7)) for name in "abc"}
+    found = measure(variant)["c"]
+    assert [(s.median, s.low, s.high, s.rounds) for s in found.speedups] == [pytest.approx((5.0, 5.0, 5.0, 3))] * 3
+
+
+def test_with_one_thread_a_busy_machine_does_not_flatter_the_small(
     variant: Path, scripted: type[ScriptedWorker]
 ) -> None:
-    scripted.slow_rounds = {1: 3.0, 2: 1.7}
-    found = measure(variant)["c"]
-    assert [(s.median, s.low, s.high, s.rounds) for s in found.speedups] == [
-        pytest.approx((5.0, 5.0, 5.0, 3))
-    ] * 3
+    scripted.slow_rounds = {(turn, "a"): 4.0 for turn in range(QUICK.rounds)}
+    found = measure(variant)
+    assert {s.median for s in found["c"].speedups} == {5.0}
+    assert found["a"].bucket(16).waiting == pytest.approx(0.75)
+    assert found["c"].bucket(16).waiting == pytest.approx(0.0)
+    assert found["a"].bucket(16).total.p50 == 80.0  # latency stays what the clock said
+
+
+@pytest.mark.parametrize(("threads", "tells_cpu"), [(2, True), (1, False)])
+def test_processor_time_of_several_threads_or_unknown_decides_nothing(
+    variant: Path, scripted: type[ScriptedWorker], threads: int, tells_cpu: bool
+) -> None:
+    scripted.tells_cpu = tells_cpu
+    scripted.slow_rounds = {(turn, "a"): 4.0 for turn in range(QUICK.rounds)}
+    found = measure_subjects([subject(variant, name) for name in "ac"], SENTENCES, threads, QUICK)
+    assert {s.median for s in found["c"].speedups} == {20.0}
+    assert found["a"].bucket(16).waiting is None
 
 
 def test_statistics_come_from_every_run_of_every_round(variant: Path, scripted: type[ScriptedWorker]) -> None:

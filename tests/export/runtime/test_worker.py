@@ -47,9 +47,7 @@ def test_timed_runs_count_time_in_and_around_the_model(variant: Path) -> None:
         {"cmd": "time", "bucket": "16", "start": 2, "runs": 4, "seconds": 60},
     )
     assert len(answer["total_ms"]) == len(answer["inference_ms"]) == 4
-    assert all(
-        0 < model < both for model, both in zip(answer["inference_ms"], answer["total_ms"], strict=True)
-    )
+    assert all(0 < model < both for model, both in zip(answer["inference_ms"], answer["total_ms"], strict=True))
     # "ab" is ▁ a b; from text 2 on, round to the first and to itself again.
     assert answer["tokens"] == [5, 8, 8, 5]
 
@@ -88,9 +86,7 @@ def test_any_other_failure_ends_the_worker(variant: Path) -> None:
         serve(load, io.BytesIO("\n".join(map(json.dumps, lines)).encode()), io.BytesIO())
 
 
-def test_what_a_library_prints_does_not_garble_the_answers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_library_prints_does_not_garble_the_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "noisy_worker.py").write_text(
         "import os\n"
         "from export.runtime.errors import UserError\n"

@@ -67,9 +67,7 @@ def test_saved_llm_int8_loads_as_its_config_says(torch_folder: Path) -> None:
     np.testing.assert_allclose(logits, expected_logits(torch_folder), atol=0.05)
 
 
-@pytest.mark.parametrize(
-    "wrap", [lambda rows: rows, lambda rows: (rows, None), lambda rows: {"logits": rows}]
-)
+@pytest.mark.parametrize("wrap", [lambda rows: rows, lambda rows: (rows, None), lambda rows: {"logits": rows}])
 def test_logits_are_found_in_whatever_a_model_returns(wrap: object) -> None:
     rows = torch.ones(1, 5, 3, dtype=torch.bfloat16)
     logits = torch_logits(lambda ids, mask: wrap(rows))(IDS, np.ones_like(IDS))  # type: ignore[operator]

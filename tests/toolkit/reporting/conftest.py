@@ -8,12 +8,17 @@ from typing import Any
 
 import pytest
 
+from export.runtime.machine import Machine
+from export.runtime.measurement import Bucket, ColdStart, Measurement, Sizes, Speedup, Summary, Throughput
+from export.runtime.memory import Memory
 from toolkit.record import CandidateRecord, RunRecord, StageRecord
 
 MB = 1_000_000
 
 
-def scores(f1: float, half_width: float = 1.9, types: tuple[str, ...] = ("DATE", "LOC", "ORG", "PER")) -> dict[str, Any]:
+def scores(
+    f1: float, half_width: float = 1.9, types: tuple[str, ...] = ("DATE", "LOC", "ORG", "PER")
+) -> dict[str, Any]:
     """Scores as JSON around one F1."""
     per_type = {
         name: {
@@ -35,53 +40,43 @@ def scores(f1: float, half_width: float = 1.9, types: tuple[str, ...] = ("DATE",
     }
 
 
-def summary(p50: float) -> dict[str, Any]:
-    """A latency Summary as JSON."""
-    return {
-        "p50": p50, "p90": p50 * 1.12, "p95": p50 * 1.2, "p99": p50 * 1.5,
-        "minimum": p50 * 0.93, "mean": p50 * 1.03, "samples": 100,
-    }  # fmt: skip
+def summary(p50: float) -> Summary:
+    """Latencies around a median."""
+    return Summary(p50, p50 * 1.12, p50 * 1.2, p50 * 1.5, p50 * 0.93, p50 * 1.03, 100)
 
 
 def measurement(name: str, ms: float, model: int, zipped: int, backend: str = "onnx") -> dict[str, Any]:
     """A Measurement as JSON; `ms` is its p50 at 16 sub-words."""
-    memory = {"peak": 60 * MB + 2 * model, "resident": 58 * MB + 2 * model, "anonymous": 30 * MB + model}
-    return {
-        "schema": 1,
-        "name": name,
-        "backend": backend,
-        "basis": "measured here",
-        "model_sha256": "5d" * 32,
-        "measured_at": "2026-11-22T10:00:00+00:00",
-        "threads": 1,
-        "machine": {
-            "board": None, "cpu": "Example CPU @ 2.50GHz", "architecture": "x86_64",
-            "flags": ["avx2", "avx512_vnni"], "cores": 2, "ram": 8000 * MB, "os": "Debian GNU/Linux 12 (bookworm)",
-            "kernel": "6.1.0", "python": "3.11.2", "onnxruntime": "1.31.1", "numpy": "2.4.6",
-            "tokenizers": "0.22.2",
-        },
-        "packages": [["torch", "2.13.0"], ["transformers", "4.57.6"]] if backend == "torch" else [],
-        "sizes": {"model": model, "tokenizer": 450_000, "labels": 900, "zipped": zipped},
-        "cold_start": {
-            "interpreter": 0.04, "imports": 0.21 if backend == "onnx" else 3.2, "session": model / 4e8,
-            "tokenizer": 0.03, "first_answer": 0.004, "total": 0.33 if backend == "onnx" else 3.7, "samples": 5,
-        },
-        "buckets": [
-            {
-                "length": length, "tokens": float(length), "total": summary(ms * length / 16),
-                "inference": summary(ms * length / 17), "tokenization": summary(0.1), "tokens_per_s": 16000 / ms,
-            }
-            for length in (16, 32, 64, 128)
-        ],
-        "throughput": {"latency": summary(ms * 1.7), "sentences_per_s": 590 / ms, "tokens_per_s": 16000 / ms},
-        "memory": {**memory, "file_backed": 28 * MB},
-        "memory_imported": {"peak": 50 * MB, "resident": 49 * MB, "anonymous": 22 * MB, "file_backed": 27 * MB},
-        "reference": None if backend == "torch" else "teacher",
-        "speedups": [
-            {"length": length, "median": 9.6 / ms, "low": 9.0 / ms, "high": 10.1 / ms, "rounds": 5}
-            for length in (16, 32, 64, 128, None)
-        ] if backend != "torch" else [],
-    }  # fmt: skip
+    onnx = backend == "onnx"
+    lengths = (16, 32, 64, 128)
+    machine = Machine(
+        board=None, cpu="Example CPU @ 2.50GHz", architecture="x86_64", flags=("avx2", "avx512_vnni"), cores=2,
+        ram=8000 * MB, os="Debian GNU/Linux 12 (bookworm)", kernel="6.1.0", python="3.11.2", onnxruntime="1.31.1",
+        numpy="2.4.6", tokenizers="0.22.2",
+    )  # fmt: skip
+    made = Measurement(
+        name=name,
+        backend=backend,
+        basis="measured here",
+        model_sha256="5d" * 32,
+        measured_at="2026-11-22T10:00:00+00:00",
+        threads=1,
+        machine=machine,
+        packages=() if onnx else (("torch", "2.13.0"), ("transformers", "4.57.6")),
+        sizes=Sizes(model, 450_000, 900, zipped),
+        cold_start=ColdStart(
+            0.04, 0.21 if onnx else 3.2, model / 4e8, 0.03, 0.004, (0.284 if onnx else 3.274) + model / 4e8, 5
+        ),
+        buckets=tuple(
+            Bucket(n, float(n), summary(ms * n / 16), summary(ms * n / 17), summary(0.1), 16000 / ms) for n in lengths
+        ),
+        throughput=Throughput(summary(ms * 1.7), 590 / ms, 16000 / ms),
+        memory=Memory(60 * MB + 2 * model, 58 * MB + 2 * model, 30 * MB + model, 28 * MB),
+        memory_imported=Memory(50 * MB, 49 * MB, 22 * MB, 27 * MB),
+        reference="teacher" if onnx else None,
+        speedups=tuple(Speedup(n, 9.6 / ms, 9.0 / ms, 10.1 / ms, 5) for n in (*lengths, None)) if onnx else (),
+    )
+    return made.to_json()
 
 
 def candidate(name: str, variant: str, model: int, f1: float, **options: Any) -> CandidateRecord:
@@ -107,7 +102,13 @@ def candidate(name: str, variant: str, model: int, f1: float, **options: Any) ->
 
 def candidates() -> tuple[CandidateRecord, ...]:
     """Those of an `edge` run for a laptop."""
-    int8 = {"bytes_before": 15_900_000, "bytes_after": 4_100_000, "int8_matmuls": 25, "float_matmuls": 8, "int8_tables": 1}
+    int8 = {
+        "bytes_before": 15_900_000,
+        "bytes_after": 4_100_000,
+        "int8_matmuls": 25,
+        "float_matmuls": 8,
+        "int8_tables": 1,
+    }
     fp32 = {
         "bytes": 15_900_000, "operators": {"MatMul": 25, "Attention": 4, "Gather": 2}, "fused_attention": 4,
         "layers": 4,
@@ -117,8 +118,8 @@ def candidates() -> tuple[CandidateRecord, ...]:
         candidate(
             "onnx-int8", "onnx-int8", 4_100_000, 76.3, selected=True, agreement=0.997, export=int8,
             measurement=measurement("onnx-int8", 1.1, 4_100_000, 2_910_000),
-            reason="The smallest within the budgets, 2.9 MB, whose dev F1 76.9 is not significantly below the 77.4 of "
-            "torchscript-fp32 (−0.5, 95 % interval −1.2 to +0.3).",
+            reason="The smallest within the budgets, 2.9 MB, whose dev F1 76.9 is not significantly below the "
+            "77.4 of torchscript-fp32 (−0.5, 95 % interval −1.2 to +0.3).",
         ),
         candidate("onnx-static-int8", "onnx-static-int8", 4_150_000, 74.9, agreement=0.988, export=int8,
                   measurement=measurement("onnx-static-int8", 1.0, 4_150_000, 2_960_000),
@@ -134,8 +135,10 @@ def candidates() -> tuple[CandidateRecord, ...]:
         candidate("trimmed int8 teacher", "onnx-int8", 5_600_000, 79.9, role="reference", agreement=0.998,
                   measurement=measurement("trimmed int8 teacher", 3.1, 5_600_000, 4_100_000),
                   reason="For comparison only."),
-        candidate("distilled student", "torch-fp32", 15_900_000, 76.5, role="reference", reason="For comparison only."),
-        candidate("gold-only student", "torch-fp32", 15_900_000, 68.4, role="reference", reason="For comparison only."),
+        candidate("distilled student", "torch-fp32", 15_900_000, 76.5, role="reference",
+                  reason="For comparison only."),
+        candidate("gold-only student", "torch-fp32", 15_900_000, 68.4, role="reference",
+                  reason="For comparison only."),
         candidate("gold-only student, teacher's start", "torch-fp32", 15_900_000, 72.2, role="reference",
                   reason="For comparison only."),
     )  # fmt: skip
@@ -154,7 +157,9 @@ def stages() -> tuple[StageRecord, ...]:
         StageRecord("teacher", "a stand-in, 11.5 M parameters", 0.8, True, 46_000_000, 80.6, {"layers": 4}),
         StageRecord("trim", "6,000 of 32,000 pieces", 9.0, False, 19_400_000, 80.1, TRIM),
         StageRecord("signals", "21,004 sentences, 800,112 words", 61.0, False, None, None, {"words": 800_112}),
-        StageRecord("distill", "4 layers x 4 heads, hidden 256", 402.0, False, 15_900_000, 77.1, {"training": training}),
+        StageRecord(
+            "distill", "4 layers x 4 heads, hidden 256", 402.0, False, 15_900_000, 77.1, {"training": training}
+        ),
         StageRecord("gold-only", "no teacher signal", 63.0, False, 15_900_000, 69.0, {"training": training}),
         StageRecord("gold-only, teacher's start", "no teacher signal", 65.0, False, 15_900_000, 72.8, {}),
         StageRecord("reference trim", "9,000 of 32,000 pieces", 8.0, True, 22_500_000, 80.5, TRIM),
@@ -184,10 +189,28 @@ def run_record() -> RunRecord:
         recipe={"name": "edge", "description": "Under 3 MB to download", "trim": {"pieces": 6000}, "prune": None},
         seed=1,
         sources={
-            "teacher": {"name": "builtin", "source": "builtin", "licence": "CC BY-NC 4.0", "digest": "aa" * 32, "why": "nothing else can be reached"},
-            "data": {"name": "demo text", "source": "built-in", "licence": "Apache-2.0", "digest": "bb" * 32, "why": "nothing else can be reached"},
-            "corpus": {"name": "demo text", "source": "built-in", "licence": "Apache-2.0", "digest": "cc" * 32, "why": "nothing else can be reached"},
-        },  # fmt: skip
+            "teacher": {
+                "name": "builtin",
+                "source": "builtin",
+                "licence": "CC BY-NC 4.0",
+                "digest": "aa" * 32,
+                "why": "nothing else can be reached",
+            },
+            "data": {
+                "name": "demo text",
+                "source": "built-in",
+                "licence": "Apache-2.0",
+                "digest": "bb" * 32,
+                "why": "nothing else can be reached",
+            },
+            "corpus": {
+                "name": "demo text",
+                "source": "built-in",
+                "licence": "Apache-2.0",
+                "digest": "cc" * 32,
+                "why": "nothing else can be reached",
+            },
+        },
         notices=("The hub cannot be reached, so this run uses the built-in pair.",),
         data_notes=("2 orphan I- tags kept as they are", "11 train sentences that are also in test"),
         stages=stages(),
@@ -199,23 +222,31 @@ def run_record() -> RunRecord:
                 budget("peak_rss_bytes", None, 200_000_000, "bytes", "undecided"),
                 budget("p95_ms", 5.28, 5.0, "ms", "fail"),
                 budget("cold_start_ms", 330.0, 3000.0, "ms", "pass"),
-                {**budget("max_f1_loss_relative", 0.046, 0.1, "share of the teacher's F1", "pass"), "interval": [0.021, 0.071]},
+                {
+                    **budget("max_f1_loss_relative", 0.046, 0.1, "share of the teacher's F1", "pass"),
+                    "interval": [0.021, 0.071],
+                },
             ],
         },
         confidence={
-            "temperature": 1.41, "ece_before": 0.081, "ece_after": 0.023,
-            "reliability_before": reliability(0.2), "reliability_after": reliability(0.04),
-        },  # fmt: skip
+            "temperature": 1.41,
+            "ece_before": 0.081,
+            "ece_after": 0.023,
+            "reliability_before": reliability(0.2),
+            "reliability_after": reliability(0.04),
+        },
         raw_text=scores(75.9),
         trim=TRIM,
         calibration_sample={
-            "digest": "dd" * 32, "seed": 1, "whole": 2109,
+            "digest": "dd" * 32,
+            "seed": 1,
+            "whole": 2109,
             "sentences": [{"words": ["Secret", "sentence"], "tags": ["B-PER", "O"]}] * 2,
             "strata": [
                 {"kind": "length", "name": "9-16 words", "whole": 700, "sampled": 66},
                 {"kind": "entity type", "name": "DATE", "whole": 400, "sampled": 38},
             ],
-        },  # fmt: skip
+        },
         licence="non-commercial (CC BY-NC 4.0)",
         bundle="build/swa-cpu-edge",
         zip_bytes=3_150_000,
@@ -226,11 +257,12 @@ def budget(name: str, observed: float | None, limit: float, unit: str, verdict: 
     """One BudgetVerdict as JSON."""
     return {
         "name": name, "observed": observed, "limit": limit, "unit": unit, "interval": None,
-        "basis": "unknown" if observed is None else "measured here", "verdict": verdict, "note": f"{name}: a sentence.",
+        "basis": "unknown" if observed is None else "measured here", "verdict": verdict,
+        "note": f"{name}: a sentence.",
     }  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def record() -> RunRecord:
     """One `edge` run of Swahili on demo text."""
     return run_record()
@@ -244,9 +276,7 @@ def other_runs() -> Callable[..., list[RunRecord]]:
         made = []
         for lang, change in languages.items():
             base = run_record()
-            changed = tuple(
-                replace(c, test=scores(c.test["f1"] + change)) for c in base.candidates
-            )
+            changed = tuple(replace(c, test=scores(c.test["f1"] + change)) for c in base.candidates)
             made.append(replace(base, lang=lang, language=lang.title(), candidates=changed))
         return made
 

@@ -1,0 +1,104 @@
+## Puts African-language NER on the devices people have. Each target is one `python -m toolkit` command.
+##
+##   make bundle LANG=swa TARGET=cpu     teacher to verified bundle; sets itself up the first time
+##   make verify BUNDLE=build/swa-cpu-edge    prove that a bundle is whole and answers as it did
+##   make profile BUNDLE=build/swa-cpu-edge   measure a bundle on this machine
+##   make report                         write the report pages of all runs in OUT again
+##   make setup                          only install (TARGET=gpu: with CUDA)
+##   make test | lint                    the project's own checks
+##   make clean                          delete stored stages and say what that frees
+##
+## Variables
+##   LANG     language, ISO 639-3; only as an argument of make, never from the environment
+##   TARGET   device, or a device profile of your own (.toml)
+##   RECIPE   what is done to the teacher; default edge; or your own (.toml)
+##   TEACHER  AfriBERTa-style model: hub id, folder, builtin; default auto
+##   DATA     tagged sentences: hub id, folder of CoNLL files, builtin; default auto
+##   CORPUS   unlabelled text: hub id, folder, builtin; default auto
+##            auto: the folder in AFRIBERTA_DIR, MASAKHANER_DIR, CORPUS_DIR, else the hub, else the built-in pair
+##   SEED     of every random draw; default 1
+##   OUT      folder for bundles and reports; default build
+##   BUNDLE   a bundle's folder or zip
+##   YES=1    do not ask before a run of more than 30 minutes
+##   STRICT=1 fail also when a budget is undecided
+##   PYTHON   Python 3.11, 3.12 or 3.13; default python3
+##
+## Examples
+##   make bundle LANG=yor TARGET=rpi4 RECIPE=trim-int8
+##   make bundle LANG=swa TARGET=cpu TEACHER=builtin DATA=builtin      the quick trial, no network
+##   make bundle LANG=hau TARGET=cpu TEACHER=castorini/afriberta_base DATA=masakhane/masakhaner YES=1
+##
+## make exits with 2 whenever a command fails: for bad input, and for a verdict that failed, which is printed.
+
+# For GNU Make 3.81 and later, which is what macOS has.
+
+PYTHON = python3
+# PyTorch's own CPU builds: the package index's build for Linux brings gigabytes of CUDA. Empty: not asked.
+TORCH_CPU_INDEX = https://download.pytorch.org/whl/cpu
+
+# LANG is also the locale. Only a LANG on the command line names a language, and no child process sees it: neither
+# as a variable of its own nor through MAKEFLAGS, by which a make below this one would take it up.
+lang := $(if $(findstring command line,$(origin LANG)),$(value LANG))
+unexport LANG TARGET RECIPE TEACHER DATA CORPUS SEED OUT BUNDLE YES STRICT PYTHON TORCH_CPU_INDEX
+MAKEOVERRIDES =
+
+# $(call quoted,text): one word for the shell, whatever is in it. $(call option,name,VARIABLE): --name 'value' if set.
+quoted = '$(subst ','\'',$(1))'
+option = $(if $(value $(2)),--$(1) $(call quoted,$(value $(2))))
+flag = $(if $(filter-out 0 no false,$(value $(2))),--$(1))
+
+venv := .venv
+python := $(venv)/bin/python
+toolkit := $(python) -m toolkit
+# Before the environment is there, Python alone does for what needs no packages.
+bare = $(if $(wildcard $(python)),$(python),$(call quoted,$(value PYTHON))) -m toolkit
+chosen = --lang $(call quoted,$(lang)) --target $(call quoted,$(value TARGET)) $(call option,recipe,RECIPE)
+sources = $(call option,teacher,TEACHER) $(call option,data,DATA) $(call option,corpus,CORPUS)
+# What toolkit/environment.py notes in .venv about what is installed.
+pipeline := $(venv)/.$(if $(filter gpu,$(TARGET)),gpu,pipeline)
+offline = HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 TRANSFORMERS_OFFLINE=1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup bundle profile verify report test lint clean choices
+.NOTPARALLEL:
+.SUFFIXES:
+
+help:
+	@sed -n 's/^## \{0,1\}//p' Makefile
+	@$(bare) choices || true
+
+setup: $(pipeline)
+
+# Mistakes are told before anything is installed.
+choices:
+	@$(bare) choices $(chosen)
+
+bundle: choices $(pipeline)
+	@$(toolkit) bundle $(chosen) $(sources) $(call option,seed,SEED) $(call option,out,OUT) \
+	  $(call flag,yes,YES) $(call flag,strict,STRICT)
+
+verify: $(venv)/.runtime
+	@$(toolkit) verify -- $(call quoted,$(value BUNDLE))
+
+profile: $(venv)/.runtime
+	@$(toolkit) profile -- $(call quoted,$(value BUNDLE))
+
+report: $(pipeline)
+	@$(toolkit) report $(call option,out,OUT)
+
+test: $(venv)/.dev
+	@$(offline) $(python) -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+lint: $(venv)/.dev
+	@$(python) -m ruff check .
+	@$(python) -m ruff format --check .
+	@$(python) -m mypy
+
+clean:
+	@$(bare) clean
+
+$(venv)/.runtime $(venv)/.pipeline $(venv)/.gpu $(venv)/.dev: pyproject.toml
+	@command -v $(call quoted,$(value PYTHON)) > /dev/null || \
+	  { echo "error: there is no $(PYTHON); install Python 3.11, 3.12 or 3.13, or name one: PYTHON=python3.12" >&2; exit 2; }
+	@$(call quoted,$(value PYTHON)) -m toolkit setup --packages $(subst gpu,pipeline,$(@:$(venv)/.%=%)) \
+	  --target $(if $(filter %.gpu,$@),gpu,cpu) --torch-index $(call quoted,$(value TORCH_CPU_INDEX))
