@@ -120,7 +120,7 @@ def with_alternative(
 def input_licences(run: Run) -> tuple[Licence, ...]:
     """Teacher, labelled data and text; what is not known to be open is not called commercial."""
     named = [
-        (f"teacher {run.sources.teacher.value}", teacher_licence(run)),
+        (f"teacher {run.teacher_name}", teacher_licence(run)),
         (f"labels of {run.data.name}", run.data.licence),
         (f"text of {run.corpus.name}", run.corpus.licence),
     ]
@@ -146,18 +146,16 @@ def teacher_licence(run: Run) -> str:
 def provenance(run: Run) -> dict[str, Any]:
     """Where the model came from, with digests; a pure function of the inputs."""
     return {
-        "teacher": {"source": run.sources.teacher.kind, "name": source_name(run)},
+        "teacher": {
+            "name": run.teacher_name,
+            "source": run.sources.teacher.kind,
+            "sha256": run.teacher_digest,
+        },
         "data": {"name": run.data.name, "source": run.data.source, "sha256": run.data.digest},
         "corpus": {"name": run.corpus.name, "source": run.corpus.source, "sha256": run.corpus.digest},
         "seed": run.seed,
         "toolkit": __version__,
     }
-
-
-def source_name(run: Run) -> str:
-    """The teacher's hub id or folder name; never a path of this machine."""
-    ref = run.sources.teacher
-    return Path(ref.value).name if ref.kind == "folder" else ref.value
 
 
 def model_card(done: Assembled) -> Card:
@@ -202,7 +200,7 @@ def make_record(
         what: item.licence for what, item in zip(("teacher", "data", "corpus"), input_licences(run), strict=True)
     }
     sources = {
-        "teacher": {"name": source_name(run), "source": run.sources.teacher.kind, "digest": ""},
+        "teacher": {"name": run.teacher_name, "source": run.sources.teacher.kind, "digest": run.teacher_digest},
         "data": {"name": run.data.name, "source": run.data.source, "digest": run.data.digest},
         "corpus": {"name": run.corpus.name, "source": run.corpus.source, "digest": run.corpus.digest},
     }

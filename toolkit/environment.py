@@ -28,6 +28,11 @@ from toolkit.console import console
 
 ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = {"runtime": "", "pipeline": "[pipeline]", "dev": "[pipeline,dev]"}  # each holds those before it
+EXTENT = {
+    "runtime": "numpy, onnxruntime, tokenizers",
+    "pipeline": "torch and what makes a bundle, some 2 GB, minutes",
+    "dev": "torch, what makes a bundle and what tests it, some 2 GB, minutes",
+}
 GPU = "gpu"
 PROBE_SECONDS = 5.0
 
@@ -54,7 +59,7 @@ def set_up(packages: str, target: str = "cpu", torch_index: str = "", root: Path
         digest = hashlib.sha256((root / "pyproject.toml").read_bytes()).hexdigest()
         python = _environment(venv)
         if not all(_noted(venv, name) == digest for name in names):
-            console.note(f"Installing into {venv}: {packages} packages (once; torch takes minutes).")
+            console.note(f"Installing into {venv}, once: {EXTENT[packages]}.")
             if packages != "runtime":
                 _install_torch(python, root, target, torch_index)
             _pip(python, root, "install", "--editable", f".{EXTRAS[packages]}")
@@ -133,8 +138,8 @@ def _answers(address: str) -> bool:
     found: list[IO[bytes]] = []
 
     def ask() -> None:
-        request = urllib.request.Request(address, method="HEAD")
         with contextlib.suppress(OSError, ValueError):
+            request = urllib.request.Request(address, method="HEAD")
             found.append(urllib.request.urlopen(request, timeout=PROBE_SECONDS))
 
     asking = threading.Thread(target=ask, daemon=True)

@@ -23,7 +23,7 @@ from toolkit.select import Selection, select
 from toolkit.store import Artifact, Store
 from toolkit.verdict import Verdict, verdict
 
-REFERENCE_TRIM = TrimConfig(pieces=9000)  # of the int8 teacher that every run is compared with
+REFERENCE_TRIM = TrimConfig(pieces=8850)  # of the int8 teacher that every run is compared with
 
 
 @dataclass(frozen=True)

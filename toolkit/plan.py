@@ -6,7 +6,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 LONG_MINUTES = 30
 PROBE_SECONDS = 0.2
-# Share of the probed matrix-product speed that training and inference of small encoders reach on two cores of an
-# x86-64 with AVX512: measured as sub-words per second times 6 (or 2) operations per weight.
-EFFICIENCY = 0.35
+# Share of the probed float32 speed that training reached on two x86-64 cores with bfloat16: sub-words per second
+# times 6 operations per weight (2 without training). Without bfloat16 a run takes about twice as long.
+EFFICIENCY = 0.8
 WORDS_PER_SENTENCE, SUB_WORDS_PER_WORD = 30, 1.6
 # What a config.json may leave out: the defaults of XLM-R.
 XLM_R_BASE = {"hidden_size": 768, "num_hidden_layers": 12, "intermediate_size": 3072}
@@ -71,7 +71,7 @@ def make_plan(run: Run) -> Plan:
     named = (("teacher", run.sources.teacher), ("data", run.sources.data), ("corpus", run.sources.corpus))
     sources = tuple((name, f"{ref.value or ref.kind} ({ref.why})") for name, ref in named)
     flops = probe_flops() * EFFICIENCY
-    shape = {**XLM_R_BASE, **read_config(_config_folder(run.sources.teacher))}
+    shape = _shape(_config_folder(run.sources.teacher))
     hidden, layers = shape["hidden_size"], shape["num_hidden_layers"]
     teacher = layers * (4 * hidden**2 + 2 * hidden * shape["intermediate_size"])
     labelled = len(run.data.train) * WORDS_PER_SENTENCE * SUB_WORDS_PER_WORD
@@ -88,6 +88,14 @@ def make_plan(run: Run) -> Plan:
         seconds.append(("distillation", 6 * weights * text * distill.training.epochs / flops))
         seconds.append(("baselines", 2 * 6 * weights * labelled * run.recipe.gold_only.epochs / flops))
     return Plan(sources, download, tuple(seconds))
+
+
+def _shape(folder: Path) -> dict[str, Any]:
+    shape = {**XLM_R_BASE, **read_config(folder)}
+    for name in XLM_R_BASE:
+        if not isinstance(shape[name], int) or shape[name] < 1:
+            raise UserError(f"{folder / 'config.json'}: {name} is {shape[name]!r}.", "Copy or download it again.")
+    return shape
 
 
 def _config_folder(teacher: SourceRef) -> Path:

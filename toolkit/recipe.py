@@ -111,7 +111,11 @@ class DistillConfig:
             _within(self, name, 0.0, 1e6)
         _within(self, "unlabelled_tokens", 0, 10**10)
         _within(self, "labelled_repeats", 0, 10_000)
-        if self.kind == "task-specific" and not self.labelled_repeats and not (self.unlabelled_tokens and self.logits):
+        if (
+            self.kind == "task-specific"
+            and not self.labelled_repeats
+            and not (self.unlabelled_tokens and self.logits)
+        ):
             raise UserError(
                 "the student would see no text.", "Raise labelled_repeats, or unlabelled_tokens and logits, above 0."
             )
@@ -170,8 +174,9 @@ def load_recipe(name: str) -> Recipe:
     Raises:
         UserError: no such recipe (lists them), or a key or value that is not allowed (names file and key).
     """
-    path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
-    if not path.is_file():
+    own = name.endswith(".toml")
+    path = Path(name) if own else RECIPES / f"{name}.toml"
+    if not (path.is_file() if own else name in recipe_names()):
         raise UserError(
             f"Unknown recipe '{name}'.", f"Choose one of {', '.join(recipe_names())}, or give a .toml file."
         )

@@ -79,6 +79,13 @@ class Run:
         self.profile = profile
         self.seed = seed
         self.stages: list[StageRecord] = []
+        self.teacher_digest = ""
+
+    @property
+    def teacher_name(self) -> str:
+        """The teacher's hub id or folder name; never a path of this machine."""
+        ref = self.sources.teacher
+        return Path(ref.value).name if ref.kind == "folder" else ref.value
 
     @cached_property
     def data(self) -> Labelled:
@@ -119,8 +126,9 @@ class Run:
 
             return asdict(read_teacher(folder, out))
 
-        encoder = self.store.run("convert", None, {"teacher": combined_digest(files)}, convert)
-        detail = f"{self.sources.teacher.value}, {encoder.report['parameters'] / 1e6:.1f} M parameters"
+        self.teacher_digest = combined_digest(files)
+        encoder = self.store.run("convert", None, {"teacher": self.teacher_digest}, convert)
+        detail = f"{self.teacher_name}, {encoder.report['parameters'] / 1e6:.1f} M parameters"
         if encoder.report["labels"]:
             from toolkit.data.labelled import check_labels
 

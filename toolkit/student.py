@@ -54,7 +54,7 @@ def build_student(
             neurons (Molchanov et al. 2019); needed where the student keeps fewer.
 
     Raises:
-        UserError: no layers or heads, hidden is no multiple of heads, or the embedding is wider than hidden.
+        UserError: hidden is no multiple of heads, or the embedding is wider than hidden.
     """
     student = _fresh(teacher.config, config, vocab_size)
     taken: list[str] = []
@@ -73,11 +73,6 @@ def build_student(
 def _fresh(teacher: Any, config: StudentConfig, vocab_size: int) -> Any:
     hidden = config.hidden or teacher.hidden_size
     embedding = config.embedding or hidden
-    if config.layers < 1 or config.heads < 1:
-        raise UserError(
-            f"A student cannot have {config.layers} layers and {config.heads} heads.",
-            "Make [student] layers and heads at least 1 in the recipe.",
-        )
     if hidden % config.heads:
         raise UserError(
             f"A student of width {hidden} cannot have {config.heads} heads: {hidden} is no multiple of it.",

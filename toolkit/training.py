@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -54,6 +55,8 @@ def fit(
     lengths = [len(example["input_ids"]) for example in examples]
     batches = Batches(lengths, config.tokens_per_batch, seed)
     steps = len(batches) * config.epochs
+    # TrainingArguments sets this and never takes it back: a later run without bf16 would use it all the same.
+    os.environ.pop("ACCELERATE_MIXED_PRECISION", None)
     arguments = TrainingArguments(
         output_dir=str(work),
         num_train_epochs=config.epochs,

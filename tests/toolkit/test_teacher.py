@@ -210,7 +210,10 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda s: edit_config(s, id2label={"0": "O", **{str(i): "B-PER" for i in range(1, 9)}}),
         "two alike",
     ),
-    "no SentencePiece model": (lambda s: (s / "sentencepiece.bpe.model").unlink(), "sentencepiece.bpe.model is missing"),
+    "no SentencePiece model": (
+        lambda s: (s / "sentencepiece.bpe.model").unlink(),
+        "sentencepiece.bpe.model is missing",
+    ),
 }
 
 
@@ -254,5 +257,7 @@ def test_fine_tuning_puts_a_head_on_an_encoder_and_repeats_itself(
     assert models[0].config.id2label == dict(enumerate(few.labels))
     assert torch.equal(*(logits(model) for model in models))
     start = AutoModel.from_pretrained(tmp_path / "encoder", add_pooling_layer=False)
-    assert not torch.equal(models[0].roberta.embeddings.word_embeddings.weight, start.embeddings.word_embeddings.weight)
+    assert not torch.equal(
+        models[0].roberta.embeddings.word_embeddings.weight, start.embeddings.word_embeddings.weight
+    )
     assert WordEncoder.load(tmp_path / "one").vocab_size == 402
