@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import logging
 import tempfile
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -57,7 +58,11 @@ def export_onnx(model_folder: Path, out: Path) -> OnnxReport:
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as work, disk_full_explained(out):
         raw = Path(work) / "raw.onnx"
-        export(model, onnx_config, raw, opset=OPSET)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # of branches made constant by tracing: parity is checked at other lengths
+            export(model, onnx_config, raw, opset=OPSET)
         fused = Path(work) / out.name
         _fuse(raw, fused, model.config)
         report = describe(fused, model.config.num_hidden_layers)

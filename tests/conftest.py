@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +128,29 @@ def electra(tmp_path_factory: pytest.TempPathFactory, teacher: Path, build_model
     build_model("electra").save_pretrained(folder)
     copy_tokenizer(teacher, folder)
     return folder
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model folder and its ONNX variants, with what their exporters reported."""
+
+    architecture: str
+    model: Path
+    fp32: Path
+    int8: Path
+    fp32_report: dict[str, Any]
+    int8_report: dict[str, Any]
+
+
+@pytest.fixture(scope="session", params=["xlm-r", "electra"])
+def exported(
+    request: pytest.FixtureRequest, teacher: Path, electra: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Exported:
+    """Both architectures as ONNX, fp32 and int8."""
+    from export.variants import build_variant
+
+    model = teacher if request.param == "xlm-r" else electra
+    fp32, int8 = (tmp_path_factory.mktemp(f"{request.param}-{name}") for name in ("fp32", "int8"))
+    fp32_report = build_variant("onnx-fp32", model, fp32)
+    int8_report = build_variant("onnx-int8", model, int8, fp32)
+    return Exported(request.param, model, fp32, int8, fp32_report, int8_report)

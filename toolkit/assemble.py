@@ -44,14 +44,14 @@ class Assembled:
 def assemble_bundle(done: Assembled, command: str) -> tuple[RunRecord, Path, Path]:
     """Write the bundle and its zip, the run's record and the report; returns record, bundle and page."""
     request, run, chosen = done.request, done.run, done.chosen
-    name = f"{request.lang}-{request.target}-{request.recipe}"
+    name = f"{run.lang}-{run.profile.name}-{run.recipe.name}"
     out = request.out / name
     shipped, variant = shipped_onnx(run, chosen)
     confidence = run.confidence(variant, shipped)
     folder, alternatives = with_alternative(request, chosen, shipped, variant)
     licences = input_licences(run)
     details = BundleDetails(
-        name=f"{request.lang} {request.recipe} {VARIANTS[variant].precision}",
+        name=f"{run.lang} {run.recipe.name} {VARIANTS[variant].precision}",
         model=VARIANTS[variant].model,
         dtype=VARIANTS[variant].precision,
         labels=folder_labels(shipped.path),

@@ -1,7 +1,8 @@
 """The one place that writes to the screen: notes, progress bars with an ETA, tables.
 
 On a terminal this is rich; elsewhere (a log, a pipe, CI) each message is one plain line, and progress is a line
-every tenth of the way. rich is not among a device's three packages, so plain lines also serve where it is absent.
+every tenth of the way, one a second at most. rich is not among a device's three packages, so plain lines also
+serve where it is absent.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 Advance = Callable[[float], None]
+PLAIN_SECONDS = 1.0  # at least, between two plain lines of progress
 
 
 def _rich() -> Any:
@@ -68,15 +70,16 @@ class Console:
 
     def _plain_progress(self, label: str, total: float) -> Advance:
         started = time.monotonic()
-        shown = -1
+        shown, shown_at = -1, float("-inf")
 
         def advance(done: float) -> None:
-            nonlocal shown
+            nonlocal shown, shown_at
             tenth = int(10 * done / total) if total else 10
-            if tenth <= shown:
+            now = time.monotonic()
+            if tenth <= shown or (tenth < 10 and now - shown_at < PLAIN_SECONDS):
                 return
-            shown = tenth
-            elapsed = time.monotonic() - started
+            shown, shown_at = tenth, now
+            elapsed = now - started
             left = "" if not done else f", {duration(elapsed * max(0.0, total - done) / done)} left"
             self.note(f"{label}: {min(100, tenth * 10)} % after {duration(elapsed)}{left}")
 

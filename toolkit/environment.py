@@ -150,7 +150,7 @@ def _answers(address: str) -> bool:
 
 def _pip(python: Path, root: Path, action: str, *arguments: str) -> None:
     """Run pip; its own progress bars on a terminal, elsewhere only what goes wrong."""
-    quiet = () if sys.stderr.isatty() else ("--quiet",)
+    quiet = () if sys.stderr.isatty() else ("--quiet", "--quiet")
     # Compiling thousands of modules of which few are used takes a quarter of the time; Python does it on import.
     lazy = ("--no-compile",) if action == "install" else ()
     settings = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_ROOT_USER_ACTION": "ignore"}

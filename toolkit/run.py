@@ -80,6 +80,7 @@ class Run:
         self.seed = seed
         self.stages: list[StageRecord] = []
         self.teacher_digest = ""
+        self.encoder: Artifact | None = None  # the teacher before any fine-tuning
 
     @property
     def teacher_name(self) -> str:
@@ -128,6 +129,7 @@ class Run:
 
         self.teacher_digest = combined_digest(files)
         encoder = self.store.run("convert", None, {"teacher": self.teacher_digest}, convert)
+        self.encoder = encoder
         detail = f"{self.teacher_name}, {encoder.report['parameters'] / 1e6:.1f} M parameters"
         if encoder.report["labels"]:
             from toolkit.data.labelled import check_labels
@@ -164,6 +166,7 @@ class Run:
         shape, config = self.recipe.student, self.recipe.distill
         assert shape is not None and config is not None
         hidden = config.kind == "task-agnostic"
+        source = self.encoder if hidden and self.encoder else teacher
 
         def listen(out: Path, work: Path) -> dict[str, Any]:
             from export.runtime.encode import WordEncoder
@@ -172,10 +175,10 @@ class Run:
             encoder = WordEncoder.load(base.path)
             unlabelled = sample_unlabelled(self.text, encoder, config.unlabelled_tokens, self.seed)
             labelled = [sentence.words for sentence in self.data.train]
-            return write_signals(teacher.path, labelled, unlabelled, hidden, out)
+            return write_signals(source.path, labelled, unlabelled, hidden, out)
 
         listening = {"hidden": hidden, "tokens": config.unlabelled_tokens}
-        models = {"teacher": teacher.digest, "base": base.digest}
+        models = {"teacher": source.digest, "base": base.digest}
         signals = self.store.run("signals", listening, {**models, **self._texts()}, listen, self.seed)
         said = signals.report
         self._note("signals", f"{said['sentences']:,} sentences, {said['words']:,} words", signals)

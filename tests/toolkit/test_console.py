@@ -65,17 +65,27 @@ def test_a_terminal_without_rich_sees_plain_lines() -> None:
     assert "Distilling: 100 % after 0 s" in shown and "warning: mind this" in shown
 
 
-def test_a_pipe_sees_one_plain_line_for_every_tenth(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pipe_sees_one_plain_line_for_every_tenth(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     with Console().progress("Tagging", 1000) as advance:
         for done in range(1001):
             advance(done)
+            now[0] += 0.1
     captured = capsys.readouterr()
-    lines = captured.err.splitlines()
-    assert [line.split(" %")[0] for line in lines] == [
-        f"Tagging: {tenth}0" if tenth else "Tagging: 0" for tenth in range(11)
-    ]
+    assert [int(line.split()[1]) for line in captured.err.splitlines()] == list(range(0, 101, 10))
     assert captured.out == ""
     assert "\x1b" not in captured.err
+
+
+def test_work_that_is_soon_done_fills_no_log(capsys: pytest.CaptureFixture[str]) -> None:
+    with Console().progress("Tagging", 1000) as advance:
+        for done in range(1001):
+            advance(done)
+    first, last = capsys.readouterr().err.splitlines()
+    assert first.startswith("Tagging: 0 %") and last.startswith("Tagging: 100 %")
 
 
 def test_the_time_left_follows_from_the_time_taken(
