@@ -218,7 +218,7 @@ def test_the_tests_run_without_network_and_with_coverage(project: Project) -> No
     assert project.make("test").returncode == 0
     (call,) = project.calls
     assert call[:2] == ["-m", "pytest"] and "--cov" in call and "--cov-fail-under=90" in call
-    assert project.child_environment["HF_HUB_OFFLINE"] == "1"
+    assert project.child_environment["HF_ENDPOINT"] == "http://127.0.0.1:9"
 
 
 def test_lint_checks_rules_form_and_types(project: Project) -> None:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from export.bundle import BundleDetails, write_bundle
 from export.card import Card, CardScore
@@ -15,16 +15,15 @@ from export.variants import VARIANTS
 from toolkit import __version__
 from toolkit.folders import folder_labels
 from toolkit.languages import LANGUAGES
-from toolkit.prediction import WINDOW
+from toolkit.observe import Entry
+from toolkit.prediction import TORCH, WINDOW
 from toolkit.record import SUFFIX, CandidateRecord, RunRecord, read_records, write_record
 from toolkit.report import write_report
-from toolkit.run import Entry, Run
+from toolkit.request import Request
+from toolkit.run import Run
 from toolkit.select import Selection
 from toolkit.store import Artifact, library_versions
 from toolkit.verdict import Verdict
-
-if TYPE_CHECKING:
-    from toolkit.pipeline import Request
 
 OPEN_LICENCES = ("apache", "mit", "bsd", "cc0", "cc-by-4", "cc by 4", "public domain")
 
@@ -41,13 +40,13 @@ class Assembled:
     verdict: Verdict
 
 
-def assemble_bundle(done: Assembled, command: str) -> tuple[RunRecord, Path, Path]:
+def assemble_bundle(done: Assembled) -> tuple[RunRecord, Path, Path]:
     """Write the bundle and its zip, the run's record and the report; returns record, bundle and page."""
     request, run, chosen = done.request, done.run, done.chosen
     name = f"{run.lang}-{run.profile.name}-{run.recipe.name}"
     out = request.out / name
     shipped, variant = shipped_onnx(run, chosen)
-    confidence = run.confidence(variant, shipped)
+    confidence = run.observer.confidence(variant, shipped)
     folder, alternatives = with_alternative(request, chosen, shipped, variant)
     licences = input_licences(run)
     details = BundleDetails(
@@ -73,7 +72,7 @@ def assemble_bundle(done: Assembled, command: str) -> tuple[RunRecord, Path, Pat
     written = write_bundle(folder, details, out)
     if folder != shipped.path:
         shutil.rmtree(folder)
-    record = make_record(done, command, confidence, licence_line(licences), out, written.zip_bytes)
+    record = make_record(done, confidence, licence_line(licences), out, written.zip_bytes)
     write_record(record, request.out / f"{name}{SUFFIX}")
     page = request.out / f"{name}.report.html"
     write_report(read_records(request.out), record, page, page.with_suffix(".md"))
@@ -191,9 +190,7 @@ def model_card(done: Assembled) -> Card:
     return Card(summary=summary, scores=tuple(scores), limits=tuple(limits))
 
 
-def make_record(
-    done: Assembled, command: str, confidence: dict[str, Any], licence: str, out: Path, zip_bytes: int
-) -> RunRecord:
+def make_record(done: Assembled, confidence: dict[str, Any], licence: str, out: Path, zip_bytes: int) -> RunRecord:
     """Everything the report shows, as one JSON value."""
     run = done.run
     licences = {
@@ -213,7 +210,7 @@ def make_record(
     sampled = any(VARIANTS[entry.variant].needs_sample for entry in done.entries if entry.variant in VARIANTS)
     return RunRecord(
         version=__version__,
-        command=command,
+        command=done.request.command,
         lang=run.lang,
         language=LANGUAGES[run.lang].name,
         target=run.profile.name,
@@ -275,7 +272,7 @@ def agreement(run: Run, entry: Entry) -> float | None:
     """Share of dev words tagged as the fp32 torch model of the same weights tags them."""
     if entry.model is None or entry.predictions is None:
         return None
-    reference = run.model_predictions(entry.model).tags["dev"]
+    reference = run.observer.predict(TORCH, entry.model).tags["dev"]
     pairs = zip(reference, entry.predictions.tags["dev"], strict=True)
     same = [a == b for expected, found in pairs for a, b in zip(expected, found, strict=True)]
     return sum(same) / max(1, len(same))

@@ -23,7 +23,8 @@ def cache_folder() -> Path:
 def bundle(options: Namespace) -> int:
     """Run the line, print its table; exit code of the verdict."""
     choices(options)  # before numpy and all else is loaded
-    from toolkit.pipeline import Request, make_bundle
+    from toolkit.pipeline import make_bundle
+    from toolkit.request import Request
     from toolkit.summary import print_summary
 
     request = Request(

@@ -34,6 +34,8 @@ EXTENT = {
     "dev": "torch, what makes a bundle and what tests it, some 2 GB, minutes",
 }
 GPU = "gpu"
+MAKE = ("-m", "venv", "--clear")
+READY = "import pip, tomllib"
 PROBE_SECONDS = 5.0
 
 
@@ -94,10 +96,10 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
 def _environment(venv: Path) -> Path:
     """The environment's Python; a missing or half-made environment is made anew."""
     python = venv / "bin" / "python"
-    if python.exists() and _output(python, "-c", "import pip, tomllib") is not None:
+    if python.exists() and _output(python, "-c", READY) is not None:
         return python
     console.note(f"Making {venv} with Python {sys.version.split()[0]}.")
-    made = subprocess.run([sys.executable, "-m", "venv", "--clear", venv], capture_output=True, text=True)
+    made = subprocess.run([sys.executable, *MAKE, venv], capture_output=True, text=True)
     if made.returncode:
         last = (made.stdout + made.stderr).strip().splitlines()[-1:]
         raise UserError(

@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from export.runtime.errors import UserError
 from toolkit.assemble import Assembled, assemble_bundle
@@ -14,39 +13,18 @@ from toolkit.console import console
 from toolkit.data.sources import resolve
 from toolkit.device_profile import DeviceProfile, load_device_profile
 from toolkit.languages import language
+from toolkit.observe import Entry
 from toolkit.plan import make_plan
 from toolkit.prediction import TORCH
 from toolkit.recipe import Recipe, TrimConfig, load_recipe
 from toolkit.record import RunRecord
-from toolkit.run import Entry, Run
+from toolkit.request import Request
+from toolkit.run import Run
 from toolkit.select import Selection, select
 from toolkit.store import Artifact, Store
 from toolkit.verdict import Verdict, verdict
 
 REFERENCE_TRIM = TrimConfig(pieces=8850)  # of the int8 teacher that every run is compared with
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a run is asked to do; texts as on the command line.
-
-    Attributes:
-        teacher, data, corpus: auto, builtin, a folder or a hub id.
-        out: folder for bundles; the one of this run is <lang>-<target>-<recipe> in it.
-        cache: folder of the stage store.
-        yes: do not ask before a long run.
-    """
-
-    lang: str
-    target: str
-    recipe: str = "edge"
-    teacher: str = "auto"
-    data: str = "auto"
-    corpus: str = "auto"
-    seed: int = 1
-    out: Path = Path("build")
-    cache: Path = Path(".cache")
-    yes: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +49,7 @@ def make_bundle(request: Request) -> Outcome:
     for line in sources.notice:
         console.warn(line)
     run = Run(Store(request.cache), request.lang, sources, recipe, profile, request.seed)
-    make_plan(run).confirm(request.yes, repeat_command(request))
+    make_plan(run).confirm(request.yes, request.command)
 
     teacher = run.teacher()
     small, references = compress(run, recipe, teacher)
@@ -79,7 +57,7 @@ def make_bundle(request: Request) -> Outcome:
     selection, chosen = measure_and_select(run, profile, entries)
     judged = judge(run, profile, chosen, entries)
     done = Assembled(request, run, entries, selection, chosen, judged)
-    record, bundle, report = assemble_bundle(done, repeat_command(request))
+    record, bundle, report = assemble_bundle(done)
     return Outcome(record, judged, bundle, report)
 
 
@@ -130,39 +108,18 @@ def candidates(run: Run, profile: DeviceProfile, small: Artifact) -> list[Entry]
 def measure_and_select(run: Run, profile: DeviceProfile, entries: Sequence[Entry]) -> tuple[Selection, Entry]:
     """Evaluate and measure all entries; dev decides which one becomes the bundle."""
     for entry in entries:
-        entry.predictions = run.predict(entry.variant, entry.artifact)
+        entry.predictions = run.observer.predict(entry.variant, entry.artifact)
     measured = [entry for entry in entries if entry.measured]
     measured.sort(key=lambda entry: entry.name != "teacher")  # the fp32 teacher is what ratios refer to
-    results = run.measure({entry.name: (entry.variant, entry.artifact) for entry in measured})
+    results = run.observer.measure({entry.name: (entry.variant, entry.artifact) for entry in measured})
     for entry in measured:
         entry.measurement = results[entry.name]
-    selection = select([run.candidate(entry) for entry in entries], profile, on_target(run))
+    selection = select([run.observer.candidate(entry) for entry in entries], profile)
     return selection, next(entry for entry in entries if entry.name == selection.selected)
 
 
 def judge(run: Run, profile: DeviceProfile, chosen: Entry, entries: Sequence[Entry]) -> Verdict:
     """The verdict on the selected artifact, on test, against the fp32 teacher."""
-    teacher = next(entry for entry in entries if entry.name == "teacher")
-    return verdict(
-        run.counts(chosen, "test"), run.counts(teacher, "test"), run.figures(chosen), profile, on_target(run)
-    )
-
-
-def on_target(run: Run) -> bool:
-    """Whether what is measured here counts as measured on the device: a GPU profile needs the GPU."""
-    return run.profile.this_machine
-
-
-def repeat_command(request: Request) -> str:
-    """The command that repeats this run."""
-    parts: list[tuple[str, Any, Any]] = [
-        ("lang", request.lang, None),
-        ("target", request.target, None),
-        ("recipe", request.recipe, "edge"),
-        ("teacher", request.teacher, "auto"),
-        ("data", request.data, "auto"),
-        ("corpus", request.corpus, "auto"),
-        ("seed", request.seed, 1),
-    ]
-    given = (f"--{name} {value}" for name, value, default in parts if value != default)
-    return " ".join(["python -m toolkit bundle", *given])
+    observer = run.observer
+    teacher = observer.counts(next(entry for entry in entries if entry.name == "teacher"), "test")
+    return verdict(observer.counts(chosen, "test"), teacher, observer.figures(chosen), profile)

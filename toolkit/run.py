@@ -6,64 +6,24 @@ in seconds.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from export.runtime.machine import machine_fingerprint
-from export.runtime.measurement import Measurement
-from export.runtime.rounds import Protocol
 from export.runtime.words import split_words
 from export.variants import VARIANTS
 from toolkit.console import console
-from toolkit.counts import Counts, count_entities
 from toolkit.data.sources import Sources, load_labelled, load_unlabelled, teacher_folder
 from toolkit.data.types import Corpus, Labelled
 from toolkit.device_profile import DeviceProfile
+from toolkit.observe import Observer
 from toolkit.prediction import TORCH, WINDOW
 from toolkit.recipe import Recipe, StudentConfig, TrimConfig
 from toolkit.record import StageRecord
-from toolkit.select import Candidate
-from toolkit.store import Artifact, Store, combined_digest, file_digest, folder_bytes
-from toolkit.verdict import Figures, figures_of
+from toolkit.store import Artifact, Store, combined_digest, file_digest
 
 SAMPLE_SIZE = 200  # sentences for static int8
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """An artifact's tags on dev and test, and their scores.
-
-    Attributes:
-        tags: split -> one list of tags per sentence.
-        scores: split -> Scores as JSON.
-    """
-
-    tags: dict[str, list[list[str]]]
-    scores: dict[str, dict[str, Any]]
-
-
-@dataclass
-class Entry:
-    """An artifact on its way through evaluation, measuring and selection.
-
-    Attributes:
-        variant: of the device profile, or TORCH for a model folder.
-        model: the model folder that a variant was made from; its own for TORCH.
-        measured: whether latency and memory are measured; of models that only show a method's F1 they are not.
-    """
-
-    name: str
-    variant: str
-    artifact: Artifact
-    role: Literal["candidate", "reference"]
-    model: Artifact | None = None
-    measured: bool = False
-    predictions: Predictions | None = None
-    measurement: Measurement | None = None
 
 
 class Run:
@@ -94,6 +54,11 @@ class Run:
         return load_labelled(self.sources.data, self.lang)
 
     @cached_property
+    def observer(self) -> Observer:
+        """What evaluates and measures what the stages leave."""
+        return Observer(self.store, self.data, self.profile)
+
+    @cached_property
     def corpus(self) -> Corpus:
         """The unlabelled text, without any dev or test sentence."""
         return load_unlabelled(self.sources.corpus, self.lang, (*self.data.dev, *self.data.test), self.data.train)
@@ -102,14 +67,6 @@ class Run:
     def text(self) -> list[list[str]]:
         """Words of the corpus's paragraphs."""
         return [[word.text for word in split_words(paragraph)] for paragraph in self.corpus.paragraphs]
-
-    @cached_property
-    def gold(self) -> dict[str, list[list[str]]]:
-        """Gold tags of dev and test."""
-        return {
-            split: [list(sentence.tags) for sentence in sentences]
-            for split, sentences in (("dev", self.data.dev), ("test", self.data.test))
-        }
 
     # The line, from teacher to variants.
 
@@ -254,108 +211,16 @@ class Run:
         from calibration.static_int8 import calibration_inputs, quantize_static_int8
         from export.runtime.encode import WordEncoder
 
-        encoder = WordEncoder.load(fp32.parents[1])
+        encoder = WordEncoder.load(fp32.parents[1], WINDOW)
         inputs = calibration_inputs(encoder, [sentence.words for sentence in self.sample.sentences])
         return quantize_static_int8(fp32, target, inputs)
-
-    # What is known about what they left.
-
-    def predict(self, variant: str, artifact: Artifact) -> Predictions:
-        """Tags of dev and test by an artifact: a variant, or a model folder as TORCH."""
-
-        def build(out: Path, work: Path) -> dict[str, Any]:
-            from toolkit.prediction import predict_splits
-
-            splits = {"dev": self.data.dev, "test": self.data.test}
-            tags, scores = predict_splits(variant, artifact, splits)
-            (out / "tags.json").write_text(json.dumps(tags), encoding="utf-8")
-            return scores
-
-        inputs = {"artifact": artifact.digest, "data": self.data.digest}
-        stored = self.store.run("predict", {"variant": variant}, inputs, build)
-        tags = json.loads((stored.path / "tags.json").read_text("utf-8"))
-        return Predictions(tags, stored.report)
-
-    def model_predictions(self, model: Artifact) -> Predictions:
-        """Tags of a model folder run by PyTorch in fp32."""
-        return self.predict(TORCH, model)
-
-    def counts(self, entry: Entry, split: str) -> Counts:
-        """Right, invented and missed entities per sentence."""
-        assert entry.predictions is not None
-        return count_entities(self.gold[split], entry.predictions.tags[split])
-
-    def figures(self, entry: Entry) -> Figures:
-        """What the budgets compare with."""
-        if entry.measurement is None:
-            return Figures(download_bytes=None)
-        return figures_of(entry.measurement, self.profile.budgets)
-
-    def candidate(self, entry: Entry) -> Candidate:
-        """The entry as selection sees it."""
-        size = entry.measurement.sizes.total if entry.measurement else folder_bytes(entry.artifact.path)
-        return Candidate(entry.name, entry.role, entry.variant, size, self.figures(entry), self.counts(entry, "dev"))
-
-    def measure(self, artifacts: Mapping[str, tuple[str, Artifact]]) -> dict[str, Measurement]:
-        """Size, cold start, latency and memory of each, in turns; the first is what ratios refer to.
-
-        Args:
-            artifacts: name -> (variant, artifact).
-        """
-        from toolkit.measure import interleave
-
-        candidates = [
-            interleave.Candidate(
-                name,
-                "torch" if variant == TORCH else VARIANTS[variant].backend,
-                artifact.path,
-                None if variant == TORCH else artifact.path / VARIANTS[variant].model,
-                WINDOW,
-            )
-            for name, (variant, artifact) in artifacts.items()
-        ]
-        protocol = Protocol()
-
-        def build(out: Path, work: Path) -> dict[str, Any]:
-            sentences = [sentence.words for sentence in self.data.dev]
-            with console.progress("Measuring", 1) as advance:
-                measured = interleave.measure_candidates(
-                    candidates,
-                    sentences,
-                    self.profile.threads,
-                    protocol,
-                    progress=lambda done, total, what: advance(done / total),
-                )
-            return {name: measurement.to_json() for name, measurement in measured.items()}
-
-        config = {
-            "machine": machine_fingerprint(),
-            "threads": self.profile.threads,
-            "protocol": asdict(protocol),
-            "variants": {name: variant for name, (variant, _) in artifacts.items()},
-        }
-        inputs = {name: artifact.digest for name, (_, artifact) in artifacts.items()}
-        inputs["data"] = self.data.digest
-        stored = self.store.run("measure", config, inputs, build)
-        return {name: Measurement.from_json(value) for name, value in stored.report.items()}
-
-    def confidence(self, variant: str, artifact: Artifact) -> dict[str, Any]:
-        """Temperature fitted on dev, calibration error on test, and F1 on raw text."""
-
-        def build(out: Path, work: Path) -> dict[str, Any]:
-            from toolkit.prediction import confidence_and_raw_text
-
-            return confidence_and_raw_text(variant, artifact, self.data)
-
-        inputs = {"artifact": artifact.digest, "data": self.data.digest}
-        return self.store.run("confidence", {"variant": variant}, inputs, build).report
 
     def _texts(self) -> dict[str, str]:
         return {"data": self.data.digest, "corpus": self.corpus.digest}
 
     def _model(self, name: str, detail: str, artifact: Artifact) -> Artifact:
         """Note a stage that left a model, with its size and its dev F1 as it stands."""
-        dev = self.model_predictions(artifact).scores["dev"]["f1"]
+        dev = self.observer.predict(TORCH, artifact).scores["dev"]["f1"]
         size = (artifact.path / "model.safetensors").stat().st_size
         self._note(name, detail, artifact, size, dev)
         return artifact

@@ -30,7 +30,9 @@ class Stage:
 
 _ENCODE = ("export/runtime/words.py", "export/runtime/encode.py")
 _FIT = ("toolkit/training.py", "toolkit/features.py", "toolkit/data/labelled.py")
-_PRUNING = tuple(f"toolkit/pruning/{name}.py" for name in ("encoder", "importance", "magnitude", "structured"))
+_PRUNING = tuple(
+    f"toolkit/pruning/{name}.py" for name in ("encoder", "importance", "magnitude", "structured", "sparsity")
+)
 
 STAGES: dict[str, Stage] = {
     "convert": Stage(1, ("toolkit/teacher.py", "toolkit/tokenizer.py"), ("transformers", "sentencepiece")),
@@ -53,6 +55,7 @@ STAGES: dict[str, Stage] = {
             "export/torchscript.py",
             "export/bnb.py",
             "calibration/static_int8.py",
+            "calibration/ranges.py",
         ),
         ("torch", "transformers", "onnx", "onnxruntime", "optimum", "bitsandbytes"),
     ),

@@ -122,7 +122,7 @@ def _take_embeddings(student: Any, teacher: Any, sentences: Sequence[torch.Tenso
     """
     source, target = encoder_of(teacher).embeddings, encoder_of(student).embeddings
     offset = teacher.config.pad_token_id + 1
-    table = source.word_embeddings.weight + source.token_type_embeddings.weight[0]
+    table = source.word_embeddings.weight  # the constant type embedding falls to the centring below
     width = target.word_embeddings.weight.shape[1]
     narrow = width < student.config.hidden_size
     if not narrow and width == table.shape[1]:

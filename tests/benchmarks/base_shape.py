@@ -61,9 +61,7 @@ def write_tokenizer(folder: Path, vocabulary: list[str]) -> None:
     """tokenizer.json: a unigram model that prefers the first pieces."""
     from tokenizers import Tokenizer, models, pre_tokenizers
 
-    scored = [
-        (piece, 0.0 if piece in SPECIAL else -5 - index / 1e4) for index, piece in enumerate(vocabulary)
-    ]
+    scored = [(piece, 0.0 if piece in SPECIAL else -5 - index / 1e4) for index, piece in enumerate(vocabulary)]
     tokenizer = Tokenizer(models.Unigram(scored, unk_id=3))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.save(str(folder / "tokenizer.json"))

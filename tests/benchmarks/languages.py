@@ -26,7 +26,7 @@ COLUMNS = (
 
 def row(record: RunRecord) -> dict[str, Any]:
     """One run's figures; F1 on test, bytes zipped, milliseconds per sentence."""
-    found: dict[str, Any] = {"lang": record.lang, "recipe": record.recipe["name"], "verdict": record.verdict["overall"]}
+    found: dict[str, Any] = {"lang": record.lang, "recipe": record.recipe["name"]}
     for name in COLUMNS:
         candidate = record.candidate(name)
         found[name] = candidate and candidate.test["f1"]

@@ -62,8 +62,7 @@ def build_model(path: Path, rows: int, seed: int = 0, external: bool = False) ->
         helper.make_node("MatMul", ["masked", "weight"], ["logits"]),
     ]
     ids = [
-        helper.make_tensor_value_info(name, TensorProto.INT64, ["b", "n"])
-        for name in ("input_ids", "attention_mask")
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["b", "n"]) for name in ("input_ids", "attention_mask")
     ]
     out = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["b", "n", len(LABELS)])
     constants = [

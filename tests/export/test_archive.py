@@ -103,16 +103,12 @@ def test_a_full_disk_leaves_the_earlier_zip_and_no_temporary_file(
         ("", "an empty name"),
     ],
 )
-def test_names_that_mean_trouble_are_refused_with_their_reason(
-    name: str, reason: str, tmp_path: Path
-) -> None:
+def test_names_that_mean_trouble_are_refused_with_their_reason(name: str, reason: str, tmp_path: Path) -> None:
     assert reason in (name_problem(name) or "")
     assert reason in refused(raw_zip(tmp_path / "x.zip", [("fine", b""), (name, b"data")]), tmp_path)
 
 
-@pytest.mark.parametrize(
-    "name", ["a", "onnx/model_int8.onnx", "runtime/__init__.py", "LICENSES/CC-BY-NC-4.0.txt"]
-)
+@pytest.mark.parametrize("name", ["a", "onnx/model_int8.onnx", "runtime/__init__.py", "LICENSES/CC-BY-NC-4.0.txt"])
 def test_names_that_bundles_hold_are_fine(name: str) -> None:
     assert name_problem(name) is None
 
@@ -121,12 +117,8 @@ def test_duplicate_and_case_colliding_names_are_refused(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="Duplicate"):
         twice = raw_zip(tmp_path / "x.zip", [("a", b"1"), ("a", b"2")])
     assert "'a' is there twice" in refused(twice, tmp_path)
-    assert "where case does not count" in refused(
-        raw_zip(tmp_path / "x.zip", [("a", b""), ("A", b"")]), tmp_path
-    )
-    assert "both a file and the folder" in refused(
-        raw_zip(tmp_path / "x.zip", [("a", b""), ("a/b", b"")]), tmp_path
-    )
+    assert "where case does not count" in refused(raw_zip(tmp_path / "x.zip", [("a", b""), ("A", b"")]), tmp_path)
+    assert "both a file and the folder" in refused(raw_zip(tmp_path / "x.zip", [("a", b""), ("a/b", b"")]), tmp_path)
     assert list(collisions(["a", "b/c", "b/d"])) == []
 
 
@@ -161,9 +153,7 @@ def test_unpacking_stops_at_the_limit_even_when_the_declared_sizes_passed(
     assert (tmp_path / "out" / "zeros").stat().st_size < 1_000_000
 
 
-def test_encrypted_foreign_and_overlong_zips_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_encrypted_foreign_and_overlong_zips_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = raw_zip(tmp_path / "x.zip", [("a", b"1")])
     data = bytearray(path.read_bytes())
     for signature, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):

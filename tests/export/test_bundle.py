@@ -55,9 +55,7 @@ def test_the_folder_holds_what_the_format_promises(finished_bundle: Path) -> Non
 
 def test_the_manifest_lists_every_file_with_its_digest_and_no_time(finished_bundle: Path) -> None:
     manifest = read_manifest(finished_bundle / MANIFEST)
-    present = {
-        name for name in tree(finished_bundle) if name != MANIFEST and not name.startswith("evidence/")
-    }
+    present = {name for name in tree(finished_bundle) if name != MANIFEST and not name.startswith("evidence/")}
     assert set(manifest.files) == present
     assert all(file_entry(finished_bundle / name) == entry for name, entry in manifest.files.items())
     assert [(tensor.name, tensor.dtype) for tensor in (*manifest.inputs, *manifest.outputs)] == [
@@ -82,9 +80,7 @@ def test_two_calls_give_identical_bytes_and_the_zip_is_the_folder(
             name: data for name, data in tree(one.folder).items() if not name.startswith("evidence/")
         }
     assert one.archive.name == "one.zip"
-    assert one.bytes == sum(
-        len(data) for name, data in tree(one.folder).items() if not name.startswith("evidence/")
-    )
+    assert one.bytes == sum(len(data) for name, data in tree(one.folder).items() if not name.startswith("evidence/"))
     assert one.zip_bytes == one.archive.stat().st_size
     essential = (
         "onnx/model.onnx",
@@ -138,9 +134,7 @@ def test_external_data_and_alternatives_travel_with_the_model(
     assert any("torchscript/model_int8.pt: checked by digest, not opened" in note for note in checked.notes)
 
 
-def test_a_model_that_reaches_outside_is_never_bundled(
-    tmp_path: Path, details: Details, variant: Path
-) -> None:
+def test_a_model_that_reaches_outside_is_never_bundled(tmp_path: Path, details: Details, variant: Path) -> None:
     path = variant / "onnx" / "model.onnx"
     model = onnx.load(path)
     model.graph.node.append(helper.make_node("Evil", [], ["z"], domain="ai.example"))
@@ -163,9 +157,7 @@ def test_the_same_model_in_a_linked_cache_is_copied_not_linked(
     assert verify_bundle(report.folder).ok
 
 
-@pytest.mark.parametrize(
-    "missing", ["tokenizer.json", "config.json", "onnx/model.onnx", "sentencepiece.bpe.model"]
-)
+@pytest.mark.parametrize("missing", ["tokenizer.json", "config.json", "onnx/model.onnx", "sentencepiece.bpe.model"])
 def test_a_missing_file_is_named_and_nothing_is_written(
     missing: str, tmp_path: Path, details: Details, variant: Path
 ) -> None:
@@ -264,9 +256,7 @@ def test_only_an_earlier_bundle_is_ever_replaced(tmp_path: Path, details: Detail
         write_bundle(variant, details(), tmp_path / "file")
 
 
-def test_the_card_shows_what_it_was_given_as_text_not_markup(
-    tmp_path: Path, details: Details, variant: Path
-) -> None:
+def test_the_card_shows_what_it_was_given_as_text_not_markup(tmp_path: Path, details: Details, variant: Path) -> None:
     evil = "<img src=x onerror=alert(1)> [x](http://e.example) | `a` **b**\n# head\nwww.e.example"
     card = Card(
         summary=evil,
@@ -303,9 +293,7 @@ def test_the_bill_of_materials_names_model_packages_and_licences(finished_bundle
 
 
 def test_the_packages_of_the_runtime_are_found_with_their_licences() -> None:
-    found = {
-        package.name: package for package in installed_packages(("numpy", "tokenizers", "no-such-package"))
-    }
+    found = {package.name: package for package in installed_packages(("numpy", "tokenizers", "no-such-package"))}
     assert set(found) == {"numpy", "tokenizers"}
     assert found["numpy"].version == importlib.metadata.version("numpy")
     assert "BSD" in found["numpy"].licence

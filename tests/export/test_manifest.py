@@ -110,9 +110,7 @@ def test_parser_and_schema_agree_on_every_single_mutation(value: dict[str, Any])
     name=st.text(st.sampled_from("abAB01_.-+/\\:\n \0é"), max_size=12),
     number=st.floats(allow_nan=False, allow_infinity=False) | st.integers(),
 )
-def test_parser_and_schema_agree_on_any_name_and_number(
-    value: dict[str, Any], name: str, number: float
-) -> None:
+def test_parser_and_schema_agree_on_any_name_and_number(value: dict[str, Any], name: str, number: float) -> None:
     validator = jsonschema.Draft202012Validator(schema())
     for change in (
         {"files": {name: {"bytes": 1, "sha256": "0" * 64}}},

@@ -143,9 +143,7 @@ def test_custom_operators_and_foreign_code_are_refused(tmp_path: Path) -> None:
 
 def test_functions_that_a_model_defines_itself_are_no_custom_operators(tmp_path: Path) -> None:
     opsets = [helper.make_opsetid("", 17)]
-    function = helper.make_function(
-        "local", "F", ["x"], ["y"], [helper.make_node("Relu", ["x"], ["y"])], opsets
-    )
+    function = helper.make_function("local", "F", ["x"], ["y"], [helper.make_node("Relu", ["x"], ["y"])], opsets)
     call = helper.make_node("F", ["a"], ["b"], domain="local")
     imports = [*opsets, helper.make_opsetid("local", 1)]
     defined = scan(model([call], functions=[function], opset_imports=imports), tmp_path / "m.onnx")
@@ -156,9 +154,7 @@ def test_functions_that_a_model_defines_itself_are_no_custom_operators(tmp_path:
 
 def test_a_field_given_twice_counts_both_times(tmp_path: Path) -> None:
     """Parsers keep the last; one that keeps the first must not be fooled either."""
-    node = (
-        helper.make_node("Relu", [], ["y"], domain="ai.example").SerializeToString() + b"\x3a\x00"
-    )  # domain: ""
+    node = helper.make_node("Relu", [], ["y"], domain="ai.example").SerializeToString() + b"\x3a\x00"  # domain: ""
     graph = b"\x0a" + bytes([len(node)]) + node
     proto = b"\x3a" + bytes([len(graph)]) + graph
     assert onnx.load_from_string(proto).graph.node[0].domain == ""

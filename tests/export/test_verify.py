@@ -50,9 +50,7 @@ def problems(path: Path) -> tuple[str, ...]:
 def zip_of(bundle: Path, change: Callable[[zipfile.ZipFile], None]) -> Path:
     """The bundle as a zip, with something more in it."""
     path = bundle.with_suffix(".zip")
-    write_zip(
-        bundle, [file.relative_to(bundle).as_posix() for file in bundle.rglob("*") if file.is_file()], path
-    )
+    write_zip(bundle, [file.relative_to(bundle).as_posix() for file in bundle.rglob("*") if file.is_file()], path)
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         change(archive)
     return path
@@ -197,9 +195,7 @@ def change_model(bundle: Path, change: Callable[[onnx.ModelProto], None]) -> Non
     rehash(bundle)
 
 
-@pytest.mark.parametrize(
-    "location", ["../../secret", "/etc/passwd", "*/_ORT_MEM_ADDR_/*", "../config.json", "x"]
-)
+@pytest.mark.parametrize("location", ["../../secret", "/etc/passwd", "*/_ORT_MEM_ADDR_/*", "../config.json", "x"])
 def test_weights_outside_the_folder_are_refused_before_the_model_is_opened(
     location: str, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,9 +214,7 @@ def test_weights_outside_the_folder_are_refused_before_the_model_is_opened(
 def test_custom_operators_are_refused_before_the_model_is_opened(
     bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    change_model(
-        bundle, lambda model: model.graph.node.append(helper.make_node("E", [], ["z"], domain="e.x"))
-    )
+    change_model(bundle, lambda model: model.graph.node.append(helper.make_node("E", [], ["z"], domain="e.x")))
     monkeypatch.setattr(verify, "open_session", None)
     assert problems(bundle)[0].startswith("onnx/model.onnx: needs the custom operator e.x::E")
 
@@ -342,9 +336,7 @@ def test_another_runtime_inside_is_noted_not_refused(bundle: Path) -> None:
 
 def test_a_known_bad_runtime_installed_here_is_noted(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify.onnxruntime, "__version__", "1.21.0")
-    assert any(
-        "1.21.0, installed here, is known to fail: SIGILL" in note for note in verify_bundle(bundle).notes
-    )
+    assert any("1.21.0, installed here, is known to fail: SIGILL" in note for note in verify_bundle(bundle).notes)
 
 
 def test_no_such_path_and_no_permission_are_user_errors(

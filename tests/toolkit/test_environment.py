@@ -157,7 +157,9 @@ def test_a_missing_venv_module_names_the_package(machine: Machine, monkeypatch: 
     assert machine.made == 0
 
 
-def test_an_environment_is_made_once_and_a_broken_one_again(tmp_path: Path) -> None:
+def test_an_environment_is_made_once_and_a_broken_one_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "MAKE", (*environment.MAKE, "--without-pip"))  # pip takes seconds
+    monkeypatch.setattr(environment, "READY", "import tomllib")
     venv = tmp_path / "with space" / ".venv"
     python = environment._environment(venv)
     assert environment._output(python, "-c", "import sys; print(sys.prefix)") == str(venv)

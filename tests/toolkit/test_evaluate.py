@@ -90,9 +90,7 @@ def bundle(tmp_path: Path) -> Path:
         [onnx.numpy_helper.from_array(label_table(), "table")],
     )
     opset = onnx.helper.make_opsetid("", 17)
-    onnx.save(
-        onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), folder / "onnx" / "model.onnx"
-    )
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), folder / "onnx" / "model.onnx")
     return folder
 
 
@@ -120,9 +118,7 @@ def test_scores_equal_seqevals_default_on_random_tags(seed: int) -> None:
     for type_, row in scores.per_type.items():
         theirs = report[type_]
         ours = (row["precision"] / 100, row["recall"] / 100, row["f1"] / 100, row["support"])
-        assert ours == pytest.approx(
-            (theirs["precision"], theirs["recall"], theirs["f1-score"], theirs["support"])
-        )
+        assert ours == pytest.approx((theirs["precision"], theirs["recall"], theirs["f1-score"], theirs["support"]))
 
 
 def test_intervals_hold_the_scores() -> None:

@@ -79,9 +79,9 @@ max_f1_loss_relative = 1.0
 # The measuring protocol cut to what a test can wait for.
 DRIVER = """
 import functools, sys
-import toolkit.run
+import toolkit.observe
 from export.runtime.rounds import Protocol
-toolkit.run.Protocol = functools.partial(
+toolkit.observe.Protocol = functools.partial(
     Protocol, lengths=(16,), rounds=1, runs=2, seconds=0.1, warm_runs=1, warm_seconds=0.0, cold_starts=1)
 from toolkit.cli import main
 code = main(sys.argv[1:])
@@ -121,7 +121,9 @@ class Bench:
 
     def run(self, out: str, recipe: str = RECIPE, **profile: str) -> subprocess.CompletedProcess[str]:
         command = self.command(out, recipe, **profile)
-        return subprocess.run(command, env=self.environment, cwd=self.root, capture_output=True, text=True, timeout=280)
+        return subprocess.run(
+            command, env=self.environment, cwd=self.root, capture_output=True, text=True, timeout=280
+        )
 
     def record(self, out: str) -> RunRecord:
         return read_records(self.root / out)[0]
@@ -172,7 +174,8 @@ def test_no_sentence_of_the_data_enters_the_bundle_or_its_record(
     bench: Bench, few: Labelled, first: subprocess.CompletedProcess[str]
 ) -> None:
     record = bench.record("first")
-    texts = [path.read_bytes() for path in Path(record.bundle).rglob("*") if path.suffix in (".json", ".jsonl", ".md")]
+    shown = (".json", ".jsonl", ".md")
+    texts = [path.read_bytes() for path in Path(record.bundle).rglob("*") if path.suffix in shown]
     texts += [path.read_bytes() for path in (bench.root / "first").glob("*.*") if path.is_file()]
     for sentence in (*few.train, *few.dev, *few.test):
         if len(sentence.words) > 6:

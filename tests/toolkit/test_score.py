@@ -47,9 +47,7 @@ def test_blank_lines_and_line_ends_do_not_matter(gold: Path, tmp_path: Path) -> 
 
 
 def test_the_first_token_that_differs_is_named_in_both_files(gold: Path, tmp_path: Path) -> None:
-    pred = write(
-        tmp_path / "pred.txt", "\n-DOCSTART- O\n\nAmina B-PER\nOtieno I-PER\n\nna O\nKisumo B-LOC\n. O\n"
-    )
+    pred = write(tmp_path / "pred.txt", "\n-DOCSTART- O\n\nAmina B-PER\nOtieno I-PER\n\nna O\nKisumo B-LOC\n. O\n")
     with pytest.raises(UserError) as caught:
         score_files(gold, pred)
     assert caught.value.message == (
@@ -72,11 +70,7 @@ def test_a_missing_sentence_is_named_with_both_counts(gold: Path, tmp_path: Path
     short = write(tmp_path / "short.txt", "Amina B-PER\nOtieno I-PER\n")
     with pytest.raises(UserError) as caught:
         score_files(*((short, gold) if swapped else (gold, short)))
-    told = (
-        f"{short} has 1 sentences and {gold} has 2"
-        if swapped
-        else f"{gold} has 2 sentences and {short} has 1"
-    )
+    told = f"{short} has 1 sentences and {gold} has 2" if swapped else f"{gold} has 2 sentences and {short} has 1"
     assert told in caught.value.message
     assert f"{gold}:4 starts the first one without a counterpart" in caught.value.message
 

@@ -39,9 +39,7 @@ def dev(found: int) -> Counts:
     return Counts(tp, (0,) * 300, tuple(1 - hit for hit in tp))
 
 
-def candidate(
-    name: str, megabytes: float, found: int, p95: float | None = 5.0, **changes: object
-) -> Candidate:
+def candidate(name: str, megabytes: float, found: int, p95: float | None = 5.0, **changes: object) -> Candidate:
     figures = Figures(
         download_bytes=int(megabytes * 1e6),
         peak_rss_bytes=Figure(70e6, "measured here"),

@@ -94,8 +94,7 @@ def test_another_machines_figures_are_shown_and_decide_nothing() -> None:
     assert (latency.observed, latency.limit, latency.unit) == (60.0, 50.0, "ms")
     assert latency.basis == "measured on this machine"
     assert latency.note == (
-        "p95 latency at 64 sub-words 60.0 ms on this machine, which decides nothing for board "
-        "(limit 50.0 ms)."
+        "p95 latency at 64 sub-words 60.0 ms on this machine, which decides nothing for board (limit 50.0 ms)."
     )
 
 
@@ -110,9 +109,9 @@ def test_what_nobody_knows_is_undecided_and_never_zero() -> None:
 
 
 def test_a_figure_on_the_limit_passes() -> None:
-    assert outcomes(budget_verdicts(replace(HERE, p95_ms=Figure(50.0, "measured here")), LAPTOP))[
-        "p95_ms"
-    ] == ("pass")
+    assert outcomes(budget_verdicts(replace(HERE, p95_ms=Figure(50.0, "measured here")), LAPTOP))["p95_ms"] == (
+        "pass"
+    )
 
 
 @pytest.mark.parametrize(
@@ -133,9 +132,7 @@ def test_a_budget_that_the_profile_does_not_set_is_left_out() -> None:
     assert outcomes(budget_verdicts(HERE, free)) == {"p95_ms": "fail"}
 
 
-@pytest.mark.parametrize(
-    ("found", "expected"), [(400, "pass"), (385, "pass"), (330, "undecided"), (200, "fail")]
-)
+@pytest.mark.parametrize(("found", "expected"), [(400, "pass"), (385, "pass"), (330, "undecided"), (200, "fail")])
 def test_the_f1_loss_decides_only_with_its_whole_interval(found: int, expected: str) -> None:
     row = quality_verdict(tagger(found), tagger(400), BOARD)
     assert row.verdict == expected
@@ -167,9 +164,7 @@ def test_one_failure_fails_all_and_one_doubt_leaves_all_undecided() -> None:
     assert verdict(tagger(400), tagger(400), fast, BOARD, measured_on_target=True).overall == "pass"
 
 
-@pytest.mark.parametrize(
-    ("overall", "lenient", "strict"), [("pass", 0, 0), ("undecided", 0, 1), ("fail", 1, 1)]
-)
+@pytest.mark.parametrize(("overall", "lenient", "strict"), [("pass", 0, 0), ("undecided", 0, 1), ("fail", 1, 1)])
 def test_exit_codes(overall: str, lenient: int, strict: int) -> None:
     result = Verdict((), overall)  # type: ignore[arg-type]
     assert (result.exit_code(), result.exit_code(strict=True)) == (lenient, strict)
@@ -191,9 +186,7 @@ def measurement(peak: int | None) -> Measurement:
         packages=(),
         sizes=Sizes(model=10, tokenizer=5, labels=1, zipped=12),
         cold_start=ColdStart(0.1, 0.2, 0.1, 0.1, 0.1, total=0.75, samples=3),
-        buckets=tuple(
-            Bucket(n, n, summary(n / 10), summary(0.1), summary(0.1), 1000.0) for n in (16, 32, 64)
-        ),
+        buckets=tuple(Bucket(n, n, summary(n / 10), summary(0.1), summary(0.1), 1000.0) for n in (16, 32, 64)),
         throughput=Throughput(summary(3.0), 300.0, 9000.0),
         memory=memory,
         memory_imported=memory,

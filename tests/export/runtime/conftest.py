@@ -63,9 +63,7 @@ def tokenizer_specification() -> dict[str, Any]:
     }
 
 
-def save_model(
-    path: Path, table: np.ndarray, inputs: tuple[str, ...] = ("input_ids", "attention_mask")
-) -> None:
+def save_model(path: Path, table: np.ndarray, inputs: tuple[str, ...] = ("input_ids", "attention_mask")) -> None:
     """An ONNX token classifier whose logits are rows of `table`, float32 (vocabulary, labels)."""
     nodes = [
         helper.make_node("Gather", ["table", inputs[0]], ["rows"]),
@@ -98,9 +96,7 @@ def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = {"id2label": dict(enumerate(LABELS)), "max_position_embeddings": 514}
     (folder / "config.json").write_text(json.dumps(config), "utf-8")
     (folder / "tokenizer.json").write_text(json.dumps(specification), "utf-8")
-    (folder / "tokenizer_config.json").write_text(
-        '{"model_max_length": 1000000000000000019884624838656}', "utf-8"
-    )
+    (folder / "tokenizer_config.json").write_text('{"model_max_length": 1000000000000000019884624838656}', "utf-8")
     (folder / "runtime").mkdir()
     for source in RUNTIME.glob("*.py"):
         shutil.copyfile(source, folder / "runtime" / source.name)

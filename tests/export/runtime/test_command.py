@@ -15,9 +15,7 @@ Run = Callable[..., tuple[int, list[str], str]]
 
 
 @pytest.fixture
-def run(
-    bundle_folder: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
-) -> Run:
+def run(bundle_folder: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
     """Call the command; returns exit code, lines of stdout, stderr."""
 
     def call(*arguments: str, given: bytes = b"") -> tuple[int, list[str], str]:
@@ -135,9 +133,7 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_reader_that_leaves_early_is_no_error(bundle_folder: Path) -> None:
     command = [sys.executable, str(bundle_folder / "runtime" / "tagger.py"), "--json", "-"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin and process.stdout and process.stderr
         process.stdout.close()
         process.stdin.write(b"Samia\n" * 2000)

@@ -60,9 +60,7 @@ def some_words(count: int, seed: int = 0, letters: str = LETTERS) -> list[str]:
 def test_ids_are_those_of_the_word_alone_in_transformers(xlmr_folder: Path, encoder: WordEncoder) -> None:
     slow = XLMRobertaTokenizer.from_pretrained(xlmr_folder)
     words = [word.text for word in split_words(TEXT)] + some_words(1500) + some_words(500, letters="aﬁ½…™´①ｱ")
-    expected = [
-        slow.convert_tokens_to_ids(slow.tokenize(unicodedata.normalize("NFC", word))) for word in words
-    ]
+    expected = [slow.convert_tokens_to_ids(slow.tokenize(unicodedata.normalize("NFC", word))) for word in words]
     assert ids_by_word(encoder, words) == expected
     assert sum(len(ids) > 1 for ids in expected) > 500  # not all of them one piece or unknown
     assert (encoder.bos_id, encoder.pad_id, encoder.eos_id, encoder.unk_id) == (0, 1, 2, 3)
@@ -85,9 +83,7 @@ def test_composing_changes_only_sentencepiece_normalizers() -> None:
         assert composing(normalizer) == normalizer
 
 
-@pytest.mark.parametrize(
-    "text", ["<s>", "</s>", "<pad>", "<unk>", "<mask>", "a<mask>b", " <mask>", "special 0"]
-)
+@pytest.mark.parametrize("text", ["<s>", "</s>", "<pad>", "<unk>", "<mask>", "a<mask>b", " <mask>", "special 0"])
 def test_text_that_looks_special_stays_text(xlmr_folder: Path, encoder: WordEncoder, text: str) -> None:
     raw = sentencepiece.SentencePieceProcessor(model_file=str(xlmr_folder / "sentencepiece.bpe.model"))
     (ids,) = ids_by_word(encoder, [text])
@@ -171,9 +167,7 @@ def test_a_word_longer_than_a_window_keeps_its_beginning(xlmr_folder: Path) -> N
     assert holder.input_ids.tolist() == [0, *ids[:8].tolist(), 2]
 
 
-@pytest.mark.parametrize(
-    "text", ["Samia Suluhu alitembelea Arusha. " * 3031, "Samia" * 20_000, "\u0301" * 100_000]
-)
+@pytest.mark.parametrize("text", ["Samia Suluhu alitembelea Arusha. " * 3031, "Samia" * 20_000, "\u0301" * 100_000])
 def test_a_hundred_thousand_characters_are_encoded(bundle_folder: Path, text: str) -> None:
     words = [word.text for word in split_words(text)]
     windows = WordEncoder.load(bundle_folder).windows(words)

@@ -23,9 +23,7 @@ def test_offsets_are_the_lengths_of_the_encoded_prefix(text: str) -> None:
         # Encoded one by one: Python joins no surrogates, and neither do we.
         prefix = text[:position]
         assert offsets.byte(position) == sum(len(c.encode("utf-8", "surrogatepass")) for c in prefix)
-        assert (
-            offsets.utf16(position) == sum(len(c.encode("utf-16-le", "surrogatepass")) for c in prefix) // 2
-        )
+        assert offsets.utf16(position) == sum(len(c.encode("utf-16-le", "surrogatepass")) for c in prefix) // 2
 
 
 def test_a_lone_surrogate_takes_the_room_of_the_replacement_character() -> None:

@@ -219,10 +219,6 @@ def test_script_tells_of_a_broken_bundle_in_one_line(bundle_folder: Path) -> Non
 
 def test_script_names_a_library_that_is_not_installed(bundle_folder: Path) -> None:
     script = str(bundle_folder / "runtime" / "tagger.py")
-    answer = subprocess.run(
-        [sys.executable, "-S", "-E", script, TEXT], capture_output=True, text=True, check=False
-    )
+    answer = subprocess.run([sys.executable, "-S", "-E", script, TEXT], capture_output=True, text=True, check=False)
     assert answer.returncode == 2
-    assert (
-        answer.stderr == "numpy is not installed. Run: python -m pip install numpy onnxruntime tokenizers\n"
-    )
+    assert answer.stderr == "numpy is not installed. Run: python -m pip install numpy onnxruntime tokenizers\n"

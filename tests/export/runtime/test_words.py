@@ -16,12 +16,8 @@ from tokenizers import Regex, Tokenizer, pre_tokenizers
 from export.runtime.words import SPLIT_PATTERN, pre_tokenizer_json, split_words
 
 # Signs that the regex engines know and this Python does not yet are the known exception (README.md).
-ASSIGNED = [
-    chr(c) for c in range(sys.maxunicode + 1) if unicodedata.category(chr(c)) not in ("Cn", "Cs", "Co")
-]
-TRICKY = (
-    "aZ1९ ,.:'’‘-_<>/@▁\t\n\u200b\u200d\u202a\ufeff\x00\u0301\u0323\ufe0f፡።ሰŋỌ😀🏿🇰½´`\ufffd\u3000\x85\u034f"
-)
+ASSIGNED = [chr(c) for c in range(sys.maxunicode + 1) if unicodedata.category(chr(c)) not in ("Cn", "Cs", "Co")]
+TRICKY = "aZ1९ ,.:'’‘-_<>/@▁\t\n\u200b\u200d\u202a\ufeff\x00\u0301\u0323\ufe0f፡።ሰŋỌ😀🏿🇰½´`\ufffd\u3000\x85\u034f"
 LANGUAGES = {"amh", "hau", "ibo", "kin", "lug", "luo", "pcm", "swa", "wol", "yor"}
 
 any_text = st.text(st.one_of(st.sampled_from(TRICKY), st.characters()), max_size=60)
@@ -74,9 +70,7 @@ def test_javascript_finds_the_golden_words(text_rules: list[dict[str, Any]]) -> 
     tricky = ["".join(pair) for pair in zip(TRICKY, TRICKY[3:] + TRICKY[:3], strict=True)]
     texts = [*(rule["text"] for rule in text_rules), *tricky, TRICKY]
     asked = json.dumps([SPLIT_PATTERN, texts])
-    answer = subprocess.run(
-        ["node", "-e", script], input=asked, capture_output=True, text=True, check=True
-    ).stdout
+    answer = subprocess.run(["node", "-e", script], input=asked, capture_output=True, text=True, check=True).stdout
     assert json.loads(answer) == [texts_of(text) for text in texts]
 
 
@@ -93,14 +87,10 @@ def test_words_tile_all_that_is_visible(text: str) -> None:
         covered.update(range(word.start, word.end))
         last = word.end
     for position in set(range(len(text))) - covered:
-        assert unicodedata.category(text[position]) in ("Zs", "Zl", "Zp", "Cc", "Cf", "Mn"), ascii(
-            text[position]
-        )
+        assert unicodedata.category(text[position]) in ("Zs", "Zl", "Zp", "Cc", "Cf", "Mn"), ascii(text[position])
 
 
-@pytest.mark.parametrize(
-    "mark", ["\u200b", "\u200e", "\u202a", "\ufeff", "\x00", "\u00ad", "\u200d", "\ufe0f"]
-)
+@pytest.mark.parametrize("mark", ["\u200b", "\u200e", "\u202a", "\ufeff", "\x00", "\u00ad", "\u200d", "\ufe0f"])
 def test_invisible_marks_are_no_words_and_no_edges(mark: str) -> None:
     assert texts_of(mark) == []
     assert texts_of(f"{mark}Kisumu{mark} {mark} na{mark}") == ["Kisumu", "na"]
@@ -111,15 +101,11 @@ def test_composed_and_decomposed_text_split_alike(text_rules: list[dict[str, Any
     for rule in text_rules:
         if rule["lang"] in LANGUAGES and "modifier" not in rule["id"]:
             forms = [unicodedata.normalize(form, rule["text"]) for form in ("NFC", "NFD")]
-            composed, decomposed = (
-                [unicodedata.normalize("NFC", w) for w in texts_of(form)] for form in forms
-            )
+            composed, decomposed = ([unicodedata.normalize("NFC", w) for w in texts_of(form)] for form in forms)
             assert composed == decomposed, rule["id"]
 
 
-@pytest.mark.parametrize(
-    "unit", ["a", "a'", "1,", "\u200b", "a\u200b", "'", "a1", "\u0301", ".", "1.a\u0301'\u200b"]
-)
+@pytest.mark.parametrize("unit", ["a", "a'", "1,", "\u200b", "a\u200b", "'", "a1", "\u0301", ".", "1.a\u0301'\u200b"])
 def test_a_hundred_thousand_characters_without_spaces_are_split(unit: str) -> None:
     text = unit * (100_000 // len(unit))
     words = split_words(text)
@@ -147,7 +133,5 @@ def test_splitter_loads_nothing_heavy() -> None:
     heavy = "{'numpy', 'onnxruntime', 'tokenizers', 'torch'}"
     code = f"import sys, export.runtime.words; print(sorted({heavy} & set(sys.modules)))"
     root = Path(__file__).parents[3]
-    answer = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root
-    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert answer.stdout.strip() == "[]"

@@ -58,8 +58,7 @@ class StandInHub:
         if (kind, repo_id, revision) not in self.files:
             return 404, {"X-Error-Code": "RevisionNotFound"}, b"{}"
         siblings = [
-            {"rfilename": name, "size": len(data)}
-            for name, data in self.files[kind, repo_id, revision].items()
+            {"rfilename": name, "size": len(data)} for name, data in self.files[kind, repo_id, revision].items()
         ]
         info = {"id": repo_id, "sha": self.commit, "siblings": siblings, "tags": self.tags.get(repo_id, [])}
         return 200, {"Content-Type": "application/json"}, json.dumps(info).encode()

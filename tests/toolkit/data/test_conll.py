@@ -33,9 +33,7 @@ def test_crlf_tabs_a_byte_order_mark_and_docstart_lines_read_the_same(tmp_path: 
     assert read_conll_file(file_of(tmp_path, odd)).byte_order_mark
 
 
-@pytest.mark.parametrize(
-    "token", ["\ufe0f", "\u200b", "a\u00a0b", "x\u0085y", "x\u2028y", "\ufeff", "#", "ng'ombe"]
-)
+@pytest.mark.parametrize("token", ["\ufe0f", "\u200b", "a\u00a0b", "x\u0085y", "x\u2028y", "\ufeff", "#", "ng'ombe"])
 def test_an_odd_token_stays_one_token(tmp_path: Path, token: str) -> None:
     path = file_of(tmp_path, f"leo O\n{token} O\n")
     assert read_conll(path)[0].words == ("leo", token)
@@ -118,9 +116,7 @@ def test_what_cannot_be_read_back_is_not_written(tmp_path: Path) -> None:
 
 
 # The first token of a file may not begin with a byte order mark, nor be a -DOCSTART- line.
-words = st.text(st.characters(exclude_categories=("Cs", "Zs", "Zl", "Zp", "Cc")), min_size=1).map(
-    lambda w: "x" + w
-)
+words = st.text(st.characters(exclude_categories=("Cs", "Zs", "Zl", "Zp", "Cc")), min_size=1).map(lambda w: "x" + w)
 pairs = st.lists(st.tuples(words, st.sampled_from(["O", "B-PER", "I-PER", "B-X-Y"])), min_size=1, max_size=5)
 
 

@@ -28,9 +28,7 @@ PARAGRAPHS = ("Aya ya kwanza.", "Aya ya pili.", "Aya ya tatu.")
         ("habari.txt.gz", gzip.compress),
     ],
 )
-def test_every_form_gives_the_same_paragraphs(
-    tmp_path: Path, name: str, pack: Callable[[bytes], bytes]
-) -> None:
+def test_every_form_gives_the_same_paragraphs(tmp_path: Path, name: str, pack: Callable[[bytes], bytes]) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_bytes(pack(b"\xef\xbb\xbf" + TEXT.encode()))
     found = load_corpus_folder(tmp_path, "swa", ())

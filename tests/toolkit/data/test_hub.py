@@ -54,12 +54,8 @@ def test_bin_weights_are_taken_where_there_is_nothing_safer(hub: StandInHub) -> 
     assert model_files(list_repo("org/model", "model")) == ("config.json", "pytorch_model.bin")
 
 
-@pytest.mark.parametrize(
-    ("left_out", "named"), [("model.safetensors", "weights"), ("config.json", "config.json")]
-)
-def test_a_repository_without_weights_or_configuration_is_refused(
-    hub: StandInHub, left_out: str, named: str
-) -> None:
+@pytest.mark.parametrize(("left_out", "named"), [("model.safetensors", "weights"), ("config.json", "config.json")])
+def test_a_repository_without_weights_or_configuration_is_refused(hub: StandInHub, left_out: str, named: str) -> None:
     files = {"config.json": b"{}", "model.safetensors": b"x"}
     del files[left_out]
     hub.add("model", "org/model", files)
@@ -118,9 +114,7 @@ def test_the_first_revision_that_exists_is_listed(hub: StandInHub) -> None:
     assert list(listing.files) == ["a.parquet"]
     hub.add("dataset", "org/both", {"old.csv": b"x"})
     hub.add("dataset", "org/both", {"swa/train/0.parquet": b"x"}, "refs/convert/parquet")
-    assert list(list_repo("org/both", "dataset", ("refs/convert/parquet", "main")).files) == [
-        "swa/train/0.parquet"
-    ]
+    assert list(list_repo("org/both", "dataset", ("refs/convert/parquet", "main")).files) == ["swa/train/0.parquet"]
 
 
 def test_the_licence_comes_from_the_card(hub: StandInHub) -> None:
@@ -233,7 +227,5 @@ def test_hf_endpoint_and_hf_home_of_the_environment_are_honoured(hub: StandInHub
 
 def test_importing_the_module_imports_no_hub_library() -> None:
     script = "import json, sys, toolkit.data.sources; print(json.dumps(sorted(sys.modules)))"
-    loaded = json.loads(
-        subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout
-    )
+    loaded = json.loads(subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout)
     assert not {"torch", "datasets", "huggingface_hub", "transformers", "pyarrow", "requests"} & set(loaded)

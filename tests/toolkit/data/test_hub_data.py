@@ -166,9 +166,7 @@ def test_afribertas_zip_is_read_in_place(hub: StandInHub, zip_of: ZipOf) -> None
     text = "Aya ya kwanza.\n\nAsha alifika Moshi siku ya Jumatatu asubuhi.\n"
     archive = zip_of({"train.txt": text.encode(), "__MACOSX/._train.txt": b"junk", "labels.csv": b"a,b"})
     hub.tags["castorini/afriberta-corpus"] = ["license:apache-2.0"]
-    hub.add(
-        "dataset", "castorini/afriberta-corpus", {"swahili/train.zip": archive, "afriberta-corpus.py": b""}
-    )
+    hub.add("dataset", "castorini/afriberta-corpus", {"swahili/train.zip": archive, "afriberta-corpus.py": b""})
     words = ("Asha", "alifika", "Moshi", "siku", "ya", "Jumatatu", "asubuhi", ".")
     found = load_hub_corpus("castorini/afriberta-corpus", "swa", [Sentence(words, ("O",) * 8)])
     assert found.paragraphs == ("Aya ya kwanza.",)
@@ -217,9 +215,7 @@ def encrypted(archive: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("spoil", [lambda a: b"no zip", lambda a: a[:-30], damaged, encrypted])
-def test_a_damaged_or_encrypted_zip_is_named(
-    hub: StandInHub, zip_of: ZipOf, spoil: Callable[[bytes], bytes]
-) -> None:
+def test_a_damaged_or_encrypted_zip_is_named(hub: StandInHub, zip_of: ZipOf, spoil: Callable[[bytes], bytes]) -> None:
     text = "\n".join(f"aya namba {i * 7919 % 104729}" for i in range(2000)).encode()
     hub.add("dataset", "org/text", {"swa/train.zip": spoil(zip_of({"a.txt": text}))})
     with pytest.raises(UserError, match=r"train\.zip is damaged or encrypted"):

@@ -13,8 +13,7 @@ from toolkit.data.types import Labelled, Sentence
 def tagged(text: str) -> Sentence:
     """'Asha/B-PER alikuja' -> a sentence; a word without a tag has O."""
     pairs = [
-        (word.rpartition("/")[0] or word, word.rpartition("/")[2] if "/" in word else "O")
-        for word in text.split()
+        (word.rpartition("/")[0] or word, word.rpartition("/")[2] if "/" in word else "O") for word in text.split()
     ]
     return Sentence(tuple(word for word, _ in pairs), tuple(tag for _, tag in pairs))
 
@@ -87,9 +86,7 @@ def test_clean_text_gets_only_its_unicode_form_noted() -> None:
         (("B-PER", "O", "I-PER"), 1),
     ],
 )
-def test_orphans_are_inside_tags_without_an_entity_of_their_type_before(
-    tags: tuple[str, ...], count: int
-) -> None:
+def test_orphans_are_inside_tags_without_an_entity_of_their_type_before(tags: tuple[str, ...], count: int) -> None:
     assert orphans(Sentence(("x",) * len(tags), tags)) == count
 
 

@@ -29,17 +29,13 @@ def test_the_three_files_may_lie_in_the_folder_itself(conll_folder: Folder) -> N
 
 
 def test_a_folder_with_masakhaners_counts_is_recognised_whatever_its_name(conll_folder: Folder) -> None:
-    folder = conll_folder(
-        "luo", train=numbered("a", 644, "B-PER"), dev=numbered("b", 92), test=numbered("c", 186)
-    )
+    folder = conll_folder("luo", train=numbered("a", 644, "B-PER"), dev=numbered("b", 92), test=numbered("c", 186))
     data = load_folder(folder, "luo")
     assert (data.name, data.licence) == ("MasakhaNER 1.0", LICENCE)
 
 
 def test_other_entity_types_are_never_taken_for_masakhaner(conll_folder: Folder) -> None:
-    folder = conll_folder(
-        "luo", train=numbered("a", 644, "B-ANIMAL"), dev=numbered("b", 92), test=numbered("c", 9)
-    )
+    folder = conll_folder("luo", train=numbered("a", 644, "B-ANIMAL"), dev=numbered("b", 92), test=numbered("c", 9))
     assert load_folder(folder, "luo").name == "own"
 
 
@@ -103,9 +99,7 @@ def test_one_split_reads_without_the_others(conll_folder: Folder) -> None:
 
 def test_mixing_keeps_each_sets_held_out_sentences_out_of_the_others_train(conll_folder: Folder) -> None:
     first = load_folder(conll_folder(name="one", train="a B-PER\n\nq O\n", dev="b O\n", test="c O\n"), "swa")
-    second = load_folder(
-        conll_folder(name="two", train="x B-ART\n\nC O\n\nb O\n", dev="y O\n", test="q O\n"), "swa"
-    )
+    second = load_folder(conll_folder(name="two", train="x B-ART\n\nC O\n\nb O\n", dev="y O\n", test="q O\n"), "swa")
     mixed = mix(first, second)
     assert [s.words for s in mixed.train] == [("a",), ("x",)]
     assert (mixed.dev, mixed.test) == (first.dev, first.test)

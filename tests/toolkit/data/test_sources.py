@@ -121,9 +121,7 @@ def test_auto_does_not_fall_back_for_a_language_without_demo_text(hub: StandInHu
         resolve("auto", "auto", "auto", {}, "zul")
 
 
-@pytest.mark.parametrize(
-    ("teacher", "data"), [("builtin", "auto"), ("auto", "builtin"), ("builtin", "builtin")]
-)
+@pytest.mark.parametrize(("teacher", "data"), [("builtin", "auto"), ("auto", "builtin"), ("builtin", "builtin")])
 def test_naming_one_of_the_pair_brings_the_other(
     hub: StandInHub, folders: dict[str, str], teacher: str, data: str
 ) -> None:
@@ -201,9 +199,7 @@ def test_folders_are_loaded_by_their_readers(folders: dict[str, str]) -> None:
     assert teacher_folder(found.teacher) == Path(folders["AFRIBERTA_DIR"])
 
 
-def test_hub_ids_are_loaded_by_their_readers(
-    hub: StandInHub, zip_of: Callable[[dict[str, bytes]], bytes]
-) -> None:
+def test_hub_ids_are_loaded_by_their_readers(hub: StandInHub, zip_of: Callable[[dict[str, bytes]], bytes]) -> None:
     filled(hub, zip_of)
     found = resolve("auto", "auto", "auto", {}, "swa")
     assert load_unlabelled(found.corpus, "swa", ()).paragraphs == ("Aya.",)
