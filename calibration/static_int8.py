@@ -18,7 +18,7 @@ import numpy as np
 
 from calibration.ranges import LEVELS, Feed, Range, activation_ranges
 from export.atomic import disk_full_explained
-from export.quantize import quantize_tables
+from export.quantize import model_bytes, quantize_tables
 from export.runtime.encode import WordEncoder
 from export.runtime.errors import UserError
 
@@ -78,7 +78,7 @@ def quantize_static_int8(
                 "Use the pinned onnx and onnxruntime (make setup); nothing was written.",
             )
         report = StaticInt8Report(
-            fused.stat().st_size, done.stat().st_size, int8, len(products) - int8, tables, len(feeds)
+            model_bytes(fused), done.stat().st_size, int8, len(products) - int8, tables, len(feeds)
         )
         done.replace(target)
     return report

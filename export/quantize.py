@@ -76,7 +76,7 @@ def quantize_dynamic_int8(source: Path, target: Path, reduce_range: bool = False
             )
         if report.bytes_after > MOST_OF_FP32 * report.bytes_before + GRAPH_BYTES:
             raise UserError(
-                f"{target.name} takes {report.bytes_after:,} of {report.bytes_before:,} bytes: more than int8 explains.",
+                f"{target.name} takes {report.bytes_after:,} of {report.bytes_before:,} bytes, too many for int8.",
                 "Part was stored wider or twice; nothing was written. Use the pinned versions (make setup).",
             )
         done.replace(target)

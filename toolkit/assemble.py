@@ -25,6 +25,7 @@ from toolkit.select import Selection
 from toolkit.store import Artifact, library_versions
 from toolkit.verdict import Verdict
 
+FORMATS = {"torchscript": "torchscript", "bnb": "bitsandbytes"}
 OPEN_LICENCES = ("apache", "mit", "bsd", "cc0", "cc-by-4", "cc by 4", "public domain")
 
 
@@ -108,7 +109,7 @@ def with_alternative(
     needed = ("torch",) if selected.backend == "torchscript" else ("torch", "transformers", "bitsandbytes")
     return folder, (
         Alternative(
-            selected.backend,
+            FORMATS[selected.backend],
             selected.precision,
             tuple(sorted(path.relative_to(folder).as_posix() for path in files)),
             tuple(f"{package}=={version}" for package, version in library_versions(needed).items()),

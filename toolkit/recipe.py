@@ -86,9 +86,10 @@ class DistillConfig:
         temperature: of the logits (Hinton et al. 2015).
         gold: weight of cross-entropy against gold labels, on labelled sentences.
         logits: weight of the Kullback-Leibler divergence from the teacher's word logits.
-        hidden: weight of the mean squared error of layer-normalised hidden states, pooled per word; on
-            labelled sentences (task-specific) or on unlabelled text, last layer (task-agnostic).
-        attention: weight of the mean squared error of word-to-word attention, averaged over heads; on
+        hidden: weight of the mean squared error of layer-normalised hidden states: per sub-word and mapped
+            layer on labelled sentences (task-specific), per word and of the last layer on unlabelled text
+            (task-agnostic).
+        attention: weight of the mean squared error of attention between sub-words, averaged over heads; on
             labelled sentences.
         unlabelled_tokens: how many sub-words of unlabelled text are used.
         labelled_repeats: how often the labelled sentences are mixed in.

@@ -60,6 +60,9 @@ def test_every_product_and_table_becomes_int8(exported: Any) -> None:
     assert operators["QAttention"] == 2
     assert operators["MatMulInteger"] == report["int8_matmuls"] - 2
     assert operators["MatMul"] == operators["Attention"] == 0
+    for name, weight in (found := initializers(exported.int8 / INT8)).items():
+        if name.endswith("_quantized"):  # a scale for every output channel
+            assert found[name.replace("_quantized", "_scale")].shape == (weight.shape[1],)
     wide = [t.name for t in graph.initializer if t.data_type == TensorProto.FLOAT and np.prod(t.dims) > 600]
     assert wide == []
 
@@ -183,7 +186,7 @@ def test_more_bytes_than_int8_explains_are_refused(
         return tables
 
     monkeypatch.setattr(module, "quantize_tables", table_kept_twice)
-    with pytest.raises(UserError, match="more than int8 explains"):
+    with pytest.raises(UserError, match="too many for int8"):
         quantize_dynamic_int8(exported.fp32 / FP32, tmp_path / "onnx" / "int8.onnx")
     assert list((tmp_path / "onnx").iterdir()) == []
 

@@ -42,11 +42,15 @@ def test_unlabelled_words_are_ignored_by_the_loss(teacher: Path) -> None:
 def test_of_a_long_sentence_every_word_is_decided_once(teacher: Path, demo: Labelled) -> None:
     words = [word for sentence in demo.train[:12] for word in sentence.words]
     gold = list(range(len(words)))
-    found = examples(WordEncoder.load(teacher, 40), [words], [gold])
+    encoder = WordEncoder.load(teacher, 40)
+    found = examples(encoder, [words], [gold])
     assert len(found) > 3 and max(len(example["input_ids"]) for example in found) <= 40
     decided = np.concatenate([example["words"] for example in found])
     assert sorted(decided.tolist()) == gold
     assert np.array_equal(decided, np.concatenate([example["labels"] for example in found]))
+    for example in found:
+        first_ids = [encoder.sub_words([words[i]])[0][0] for i in example["words"]]
+        assert example["input_ids"][example["first"]].tolist() == first_ids
 
 
 def test_batches_hold_each_example_once_and_keep_to_their_budget() -> None:

@@ -249,7 +249,7 @@ def test_other_formats_ship_beside_an_onnx_model_that_verify_can_check(
     bundle = Path(bench.record("gpu").bundle)
     manifest = read_manifest(bundle / "manifest.json")
     assert manifest.model == "onnx/model_int8.onnx"
-    assert manifest.alternatives[0].format == "bnb"
+    assert manifest.alternatives[0].format == "bitsandbytes"
     assert (bundle / "gpu" / "model.safetensors").is_file()
     assert verify_bundle(bundle).ok
 

@@ -44,7 +44,8 @@ def test_a_change_of_any_source_file_changes_the_digest(tmp_path: Path, monkeypa
 def test_the_stages_of_a_run_are_those_that_have_a_version() -> None:
     calls = [
         node.args[0].value
-        for node in ast.walk(ast.parse((ROOT / "toolkit" / "run.py").read_text("utf-8")))
+        for path in (ROOT / "toolkit").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "run"
