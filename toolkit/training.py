@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -94,7 +95,10 @@ def fit(
         trainer.loss, trainer.batches = loss, batches
         # Trainer prints its log dictionaries through this callback when there is no progress bar.
         trainer.remove_callback(_printer())
-        result = trainer.train(resume_from_checkpoint=_last_checkpoint(work))
+        with warnings.catch_warnings():
+            # Checkpoints are then sorted by their step, which is what they are named by.
+            warnings.filterwarnings("ignore", "mtime may not be reliable")
+            result = trainer.train(resume_from_checkpoint=_last_checkpoint(work))
     model.eval()
     return {
         "steps": int(result.global_step),
