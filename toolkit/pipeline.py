@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from export.runtime.errors import UserError
@@ -48,8 +49,14 @@ def make_bundle(request: Request) -> Outcome:
     sources = resolve(request.teacher, request.data, request.corpus, os.environ, request.lang)
     for line in sources.notice:
         console.warn(line)
-    run = Run(Store(request.cache), request.lang, sources, recipe, profile, request.seed)
-    make_plan(run).confirm(request.yes, request.command)
+    store = Store(request.cache)
+    run = Run(store, request.lang, sources, recipe, profile, request.seed)
+    plan = make_plan(run)
+    plan.show()
+    if plan.download:
+        plan.confirm(request.yes, request.command)
+    else:  # a run that finds everything stored has nothing to ask
+        store.before_work = partial(plan.confirm, request.yes, request.command)
 
     teacher = run.teacher()
     small, references = compress(run, recipe, teacher)

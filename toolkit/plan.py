@@ -44,18 +44,21 @@ class Plan:
         """Seconds of all stages."""
         return sum(value for _, value in self.seconds)
 
-    def confirm(self, yes: bool, command: str) -> None:
-        """Print the plan; ask before more than half an hour of work.
-
-        Raises:
-            UserError: the answer was no, or there is no terminal to ask on.
-        """
+    def show(self) -> None:
+        """Print the plan."""
         for name, value in self.sources:
             console.note(f"{name:<8} {value}")
         stages = ", ".join(f"{name} {duration(value)}" for name, value in self.seconds)
         console.note(f"plan     at most {duration(self.total)} here ({stages}); stored stages are skipped")
         if self.download:
             console.note(f"download {megabytes(self.download)}")
+
+    def confirm(self, yes: bool, command: str) -> None:
+        """Ask before more than half an hour of work.
+
+        Raises:
+            UserError: the answer was no, or there is no terminal to ask on.
+        """
         if self.total < 60 * LONG_MINUTES or yes:
             return
         remedy = f"Say YES=1 (or: {command} --yes); TEACHER=builtin DATA=builtin is the quick trial."

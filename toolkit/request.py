@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,5 +42,5 @@ class Request:
             ("corpus", self.corpus, "auto"),
             ("seed", self.seed, 1),
         ]
-        given = (f"--{name} {value}" for name, value, default in parts if value != default)
+        given = (f"--{name} {shlex.quote(str(value))}" for name, value, default in parts if value != default)
         return " ".join(["python -m toolkit bundle", *given])

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RECORD = Path(__file__).with_name("stage_digests.json")
 
 _TRAINING = ("torch", "transformers", "accelerate", "tokenizers")
+_TORCH = ("torch", "transformers")
 _RUNTIME = ("onnxruntime", "tokenizers", "numpy")
 
 
@@ -29,6 +30,12 @@ class Stage:
 
 
 _ENCODE = ("export/runtime/words.py", "export/runtime/encode.py")
+_SCORE = (
+    "toolkit/evaluate.py",
+    "toolkit/counts.py",
+    "toolkit/bootstrap.py",
+    "export/runtime/session.py",
+)
 _FIT = ("toolkit/training.py", "toolkit/features.py", "toolkit/data/labelled.py")
 _PRUNING = tuple(
     f"toolkit/pruning/{name}.py" for name in ("encoder", "importance", "magnitude", "structured", "sparsity")
@@ -38,10 +45,18 @@ STAGES: dict[str, Stage] = {
     "convert": Stage(1, ("toolkit/teacher.py", "toolkit/tokenizer.py"), ("transformers", "sentencepiece")),
     "teacher": Stage(1, ("toolkit/teacher.py", *_FIT, *_ENCODE), _TRAINING),
     "trim": Stage(1, ("toolkit/trim.py", "toolkit/tokenizer.py", *_ENCODE), ("tokenizers", "sentencepiece")),
-    "signals": Stage(1, ("toolkit/signals.py", "toolkit/features.py", *_ENCODE), _TRAINING),
+    "signals": Stage(1, ("toolkit/signals.py", "toolkit/training.py", "toolkit/features.py", *_ENCODE), _TRAINING),
     "distill": Stage(
         1,
-        ("toolkit/distill.py", "toolkit/student.py", "toolkit/losses.py", *_FIT, *_ENCODE, _PRUNING[1]),
+        (
+            "toolkit/distill.py",
+            "toolkit/student.py",
+            "toolkit/losses.py",
+            "toolkit/signals.py",
+            *_PRUNING[:2],
+            *_FIT,
+            *_ENCODE,
+        ),
         _TRAINING,
     ),
     "prune": Stage(1, ("toolkit/prune.py", "toolkit/recovery.py", *_PRUNING, *_FIT, *_ENCODE), _TRAINING),
@@ -59,11 +74,18 @@ STAGES: dict[str, Stage] = {
         ),
         ("torch", "transformers", "onnx", "onnxruntime", "optimum", "bitsandbytes"),
     ),
-    "predict": Stage(
-        1, ("toolkit/prediction.py", "toolkit/evaluate.py", "export/runtime/session.py", *_ENCODE), _RUNTIME
-    ),
+    "predict": Stage(1, ("toolkit/prediction.py", "export/parity.py", *_SCORE, *_ENCODE), (*_RUNTIME, *_TORCH)),
     "confidence": Stage(
-        1, ("toolkit/prediction.py", "toolkit/raw_text.py", "calibration/confidence.py", *_ENCODE), _RUNTIME
+        1,
+        (
+            "toolkit/prediction.py",
+            "toolkit/raw_text.py",
+            "calibration/confidence.py",
+            "export/runtime/entities.py",
+            *_SCORE,
+            *_ENCODE,
+        ),
+        (*_RUNTIME, *_TORCH),
     ),
     "measure": Stage(
         1,
@@ -75,8 +97,13 @@ STAGES: dict[str, Stage] = {
             "export/runtime/process.py",
             "export/runtime/measurement.py",
             "export/runtime/memory.py",
+            "export/runtime/machine.py",
+            "export/runtime/sizes.py",
+            "export/runtime/texts.py",
+            "export/runtime/session.py",
+            *_ENCODE,
         ),
-        _RUNTIME,
+        (*_RUNTIME, *_TORCH),
     ),
 }
 

@@ -88,6 +88,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.before_work: Callable[[], None] | None = None  # called once, before the first stage that really runs
         self._in_use: IO[bytes] | None = None
 
     def run(
@@ -125,6 +126,9 @@ class Store:
         with self._locked(f"{stage}-{key}"):
             hit = self._load(home)
             if hit is None:
+                ask, self.before_work = self.before_work, None
+                if ask is not None:
+                    ask()
                 hit = self._build(home, work, material, build)
             shutil.rmtree(work, ignore_errors=True)
             return hit

@@ -143,7 +143,9 @@ def test_short_or_agreed_work_is_not_asked_about(
     minutes: float, yes: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stdin", None)
-    a_plan(minutes, 3_000_000).confirm(yes, "the command")
+    plan = a_plan(minutes, 3_000_000)
+    plan.show()
+    plan.confirm(yes, "the command")
     said = capsys.readouterr().err
     assert "teacher  builtin (named)" in said
     assert "at most" in said and "distillation" in said
