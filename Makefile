@@ -88,7 +88,7 @@ report: $(pipeline)
 	@$(toolkit) report $(call option,out,OUT)
 
 test: $(venv)/.dev
-	@$(alone) $(python) -m pytest -n logical --maxprocesses 4 \
+	@$(alone) $(python) -m pytest -n logical --maxprocesses 4 --dist loadgroup \
 	  --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 lint: $(venv)/.dev

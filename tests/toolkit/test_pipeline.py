@@ -21,6 +21,8 @@ from toolkit.data.conll import write_conll
 from toolkit.data.types import Labelled
 from toolkit.record import RunRecord, read_records
 
+# One worker runs them all, so that the line's first run is shared.
+pytestmark = pytest.mark.xdist_group("pipeline")
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = """
 description = "tiny"
