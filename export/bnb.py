@@ -83,7 +83,7 @@ def export_llm_int8(model_folder: Path, out: Path, device: str | None = None) ->
             model.save_pretrained(folder)
         size = (folder / "model.safetensors").stat().st_size
         _require_bytes(model, size)
-        logits, again = _model_logits(model, device), _model_logits(_load(folder, device), device)
+        logits, again = torch_logits(model, device), torch_logits(_load(folder, device), device)
         if not all(np.array_equal(logits(*probe), again(*probe)) for probe in probes):
             raise UserError(
                 "The LLM.int8() model answers differently after saving and loading.",
@@ -109,7 +109,7 @@ def bnb_logits(folder: Path, device: str | None = None) -> Logits:
     model = _load(folder, device)
     if not _int8_layers(model)[0]:
         raise UserError(f"{folder} is not an LLM.int8() model.", "Export it again with the variant llm-int8.")
-    return _model_logits(model, device)
+    return torch_logits(model, device)
 
 
 def usable_device(device: str | None) -> str:
@@ -164,19 +164,6 @@ def _require_bytes(model: Any, size: int) -> None:
             f"LLM.int8() wrote {size:,} bytes where its tensors hold {tensors:,}.",
             "Nothing was written. Use the pinned transformers and bitsandbytes (make setup).",
         )
-
-
-def _model_logits(model: Any, device: str) -> Logits:
-    import torch
-
-    def logits(input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
-        ids, mask = (torch.from_numpy(array).to(device) for array in (input_ids, attention_mask))
-        with torch.inference_mode():
-            output = model(input_ids=ids, attention_mask=mask).logits
-        result: np.ndarray = output.float().cpu().numpy()
-        return result
-
-    return logits
 
 
 @contextlib.contextmanager

@@ -26,16 +26,24 @@ class ParityReport:
     positions: int
 
 
-def torch_logits(model: Any) -> Logits:
-    """The `logits(input_ids, attention_mask)` contract over a torch token classifier in evaluation mode."""
+def torch_logits(model: Any, device: str = "cpu") -> Logits:
+    """The `logits(input_ids, attention_mask)` contract over anything of torch's that takes the two, on `device`.
+
+    A model may return a tensor, a tuple led by it, or a dict (transformers' outputs are dicts).
+    """
     import torch
 
-    model.eval()
+    if isinstance(model, torch.nn.Module):
+        model.eval()
 
     def logits(input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+        ids, mask = (torch.from_numpy(array).to(device) for array in (input_ids, attention_mask))
         with torch.inference_mode():
-            output = model(input_ids=torch.from_numpy(input_ids), attention_mask=torch.from_numpy(attention_mask))
-        result: np.ndarray = output.logits.float().numpy()
+            output = model(ids, mask)
+        if isinstance(output, dict):
+            output = output["logits"]
+        first = output[0] if isinstance(output, tuple) else output
+        result: np.ndarray = first.float().cpu().numpy()
         return result
 
     return logits

@@ -83,7 +83,7 @@ def export_torchscript(model_folder: Path, out: Path, precision: Precision) -> T
             f"TorchScript {precision} takes {len(data):,} bytes for {parameters:,} parameters.",
             "Part was stored wider or twice; nothing was written. Use the pinned torch (make setup).",
         )
-    logits = _program_logits(program)
+    logits = torch_logits(program)
     parity = compare(torch_logits(source), logits, probes)
     require_parity(parity, out.name)
     write_bytes_atomic(out, data)
@@ -115,7 +115,7 @@ def torchscript_logits(path: Path, digest_expected: str) -> Logits:
             f"{path} is a program, and not the one that was exported here (its sha256 differs).",
             "It was not loaded. Export the model again.",
         )
-    return _program_logits(torch.jit.load(io.BytesIO(data)).eval())
+    return torch_logits(torch.jit.load(io.BytesIO(data)).eval())
 
 
 def weight_operators(program: Any) -> dict[str, int]:
@@ -123,16 +123,6 @@ def weight_operators(program: Any) -> dict[str, int]:
     counted = ("linear", "embedding", "scaled_dot_product_attention")
     kinds = [node.kind() for node in program.inlined_graph.nodes()]
     return dict(sorted(Counter(kind for kind in kinds if any(name in kind for name in counted)).items()))
-
-
-def _program_logits(program: Any) -> Logits:
-    def logits(input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            output: Tensor = program(torch.from_numpy(input_ids), torch.from_numpy(attention_mask))
-        result: np.ndarray = output.numpy()
-        return result
-
-    return logits
 
 
 class _LogitsOnly(nn.Module):

@@ -73,7 +73,7 @@ def assemble_bundle(done: Assembled) -> tuple[RunRecord, Path, Path]:
     written = write_bundle(folder, details, out)
     if folder != shipped.path:
         shutil.rmtree(folder)
-    record = make_record(done, confidence, licence_line(licences), out, written.zip_bytes)
+    record = make_record(done, confidence, licences, out, written.zip_bytes)
     write_record(record, request.out / f"{name}{SUFFIX}")
     page = request.out / f"{name}.report.html"
     write_report(read_records(request.out), record, page, page.with_suffix(".md"))
@@ -191,12 +191,12 @@ def model_card(done: Assembled) -> Card:
     return Card(summary=summary, scores=tuple(scores), limits=tuple(limits))
 
 
-def make_record(done: Assembled, confidence: dict[str, Any], licence: str, out: Path, zip_bytes: int) -> RunRecord:
+def make_record(
+    done: Assembled, confidence: dict[str, Any], licences: tuple[Licence, ...], out: Path, zip_bytes: int
+) -> RunRecord:
     """Everything the report shows, as one JSON value."""
     run = done.run
-    licences = {
-        what: item.licence for what, item in zip(("teacher", "data", "corpus"), input_licences(run), strict=True)
-    }
+    stated = {what: item.licence for what, item in zip(("teacher", "data", "corpus"), licences, strict=True)}
     sources = {
         "teacher": {"name": run.teacher_name, "source": run.sources.teacher.kind, "digest": run.teacher_digest},
         "data": {"name": run.data.name, "source": run.data.source, "digest": run.data.digest},
@@ -218,7 +218,7 @@ def make_record(done: Assembled, confidence: dict[str, Any], licence: str, out: 
         target_description=run.profile.description,
         recipe=asdict(run.recipe),
         seed=run.seed,
-        sources={name: {**value, "licence": licences[name], "why": whys[name]} for name, value in sources.items()},
+        sources={name: {**value, "licence": stated[name], "why": whys[name]} for name, value in sources.items()},
         notices=run.sources.notice,
         data_notes=(*run.data.notes, *run.corpus.notes),
         stages=tuple(run.stages),
@@ -228,7 +228,7 @@ def make_record(done: Assembled, confidence: dict[str, Any], licence: str, out: 
         raw_text=confidence["raw_text"],
         trim=trims[0] if trims else None,
         calibration_sample=sample_account(run) if sampled else None,
-        licence=licence,
+        licence=licence_line(licences),
         bundle=str(out),
         zip_bytes=zip_bytes,
     )

@@ -6,12 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "sentencepiece.bpe.model",
-)
+from export.runtime.sizes import TOKENIZER_FILES
 
 
 def copy_tokenizer(source: Path, target: Path) -> None:

@@ -82,6 +82,7 @@ def write_signals(
 
     from toolkit.console import console
     from toolkit.features import Batches, collate, examples
+    from toolkit.training import has_bf16
 
     loader = AutoModel if hidden else AutoModelForTokenClassification
     model = loader.from_pretrained(teacher)
@@ -101,7 +102,7 @@ def write_signals(
         for number, indices in enumerate(batches):
             chosen = [features[i] for i in indices]
             batch = {name: tensor.to(device) for name, tensor in collate(chosen, model.config.pad_token_id).items()}
-            with torch.autocast(device, torch.bfloat16, enabled=_bf16()):
+            with torch.autocast(device, torch.bfloat16, enabled=has_bf16()):
                 output = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])[0]
             values = output[batch["rows"], batch["positions"]].float().cpu().numpy()
             where = np.concatenate([starts[example["sentence"]] + example["words"] for example in chosen])
@@ -134,9 +135,3 @@ def read_signals(folder: Path, labelled: int) -> Signals:
         return Signals(sentences, labelled, starts, np.load(logits, mmap_mode="r"), None)
     hidden = np.load(folder / "hidden.npy", mmap_mode="r"), np.load(folder / "scale.npy", mmap_mode="r")
     return Signals(sentences, labelled, starts, None, hidden)
-
-
-def _bf16() -> bool:
-    from toolkit.training import has_bf16
-
-    return has_bf16()

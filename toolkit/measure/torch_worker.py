@@ -17,10 +17,7 @@ from export.runtime.memory import read_memory
 from export.runtime.worker import Loaded, Request, run_worker
 
 if TYPE_CHECKING:
-    import numpy as np
-    import torch
-
-    from export.runtime.encode import Logits
+    pass
 
 
 def open_fp32(model: Path) -> Callable[..., Any]:
@@ -64,6 +61,7 @@ def load_torch(request: Request) -> Loaded:
     started = time.perf_counter()
     import torch
 
+    from export.parity import torch_logits
     from export.runtime.encode import WordEncoder
 
     packages = {"torch": str(torch.__version__)}
@@ -86,28 +84,6 @@ def load_torch(request: Request) -> Loaded:
     opened = time.perf_counter()
     seconds = {"imports": imported - started, "tokenizer": read - imported, "session": opened - read}
     return Loaded(torch_logits(model), encoder, seconds, memory, packages)
-
-
-def torch_logits(model: Callable[..., Any]) -> Logits:
-    """The logits callable of a torch model that takes (input_ids, attention_mask).
-
-    The callable: int64 (batch, n) twice in, float32 (batch, n, labels) out.
-    """
-    import torch
-
-    def logits(input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            output = model(torch.from_numpy(input_ids), torch.from_numpy(attention_mask))
-        return _tensor(output).float().numpy()
-
-    return logits
-
-
-def _tensor(output: Any) -> torch.Tensor:
-    """The logits of whatever a model returns: a tensor, a tuple led by it, or a dict (transformers' too)."""
-    if isinstance(output, dict):
-        output = output["logits"]
-    return output[0] if isinstance(output, tuple) else output
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from export.parity import torch_logits
 from export.runtime.worker import Request
-from toolkit.measure.torch_worker import load_torch, torch_logits
+from toolkit.measure.torch_worker import load_torch
 
 IDS = np.array([[0, 5, 6, 7, 2]], np.int64)
 
