@@ -9,7 +9,7 @@ from typing import Any
 
 from export.card import Card
 from export.manifest import Alternative, KnownBadRuntime, Licence, Manifest, TestedRuntime
-from export.runtime.sizes import LABEL_FILES, TOKENIZER_FILES
+from export.runtime.files import LABEL_FILES, TOKENIZER_FILES
 from export.sbom import Package, installed_packages
 
 # What the model folder of transformers consists of, besides the weights.

@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from export.runtime.sizes import TOKENIZER_FILES
+from export.runtime.files import TOKENIZER_FILES
 
 
 def copy_tokenizer(source: Path, target: Path) -> None:

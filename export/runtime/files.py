@@ -1,4 +1,4 @@
-"""Reads a bundle's JSON files; whatever is wrong with one is a UserError that names it."""
+"""The names of a model folder's files, and its JSON; whatever is wrong with one is a UserError that names it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from typing import Any, TypeVar
 from .errors import UserError
 
 T = TypeVar("T")
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "sentencepiece.bpe.model",
+)
+LABEL_FILES = ("config.json",)
 
 
 def read_json(path: Path, optional: bool = False) -> dict[str, Any]:

@@ -8,15 +8,9 @@ import zipfile
 from pathlib import Path
 
 from .errors import UserError
+from .files import LABEL_FILES, TOKENIZER_FILES
 from .measurement import Sizes
 
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "sentencepiece.bpe.model",
-)
-LABEL_FILES = ("config.json",)
 WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
 CHUNK = 1 << 20
 
