@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models
 
 from .errors import UserError
 from .files import read_json
@@ -69,7 +69,7 @@ class WordEncoder:
         self.pad_id, self.unk_id = special["<pad>"], special["<unk>"]
         self.vocab_size = max(len(specification["model"]["vocab"]), *(i + 1 for i in special.values()))
         try:
-            self._tokenizer = Tokenizer.from_str(json.dumps(_for_single_words(specification, special)))
+            self._tokenizer = _for_single_words(specification, special)
         except Exception as error:  # tokenizers raises bare Exception
             raise _unusable(source, str(error)) from error
 
@@ -211,24 +211,31 @@ def _special_ids(specification: dict[str, Any], source: str) -> dict[str, int]:
     return {token: ids[token] for token in _SPECIAL if token in ids}
 
 
-def _for_single_words(specification: dict[str, Any], special: dict[str, int]) -> dict[str, Any]:
-    """The tokenizer without word splitter, post-processor and all that reads text as special tokens."""
-    vocabulary = [list(entry) for entry in specification["model"]["vocab"]]
+def _for_single_words(specification: dict[str, Any], special: dict[str, int]) -> Tokenizer:
+    """The tokenizer without word splitter, post-processor and all that reads text as special tokens.
+
+    The vocabulary goes in as a list: read from JSON by the library it would cost 3 MB more at 6,000 pieces.
+    """
+    model = specification["model"]
+    vocabulary = [(piece, score) for piece, score in model["vocab"]]
     for index in special.values():
         if index < len(vocabulary):
             # Metaspace turns every space into ▁, so a piece that holds spaces matches no text.
-            vocabulary[index][0] = f" special {index} "
-    return {
+            vocabulary[index] = (f" special {index} ", vocabulary[index][1])
+    without_vocabulary = {
         "version": specification.get("version", "1.0"),
         "normalizer": composing(specification.get("normalizer")),
         "pre_tokenizer": _METASPACE,
-        "model": {**specification["model"], "vocab": vocabulary},
+        "model": {"type": "Unigram", "unk_id": 0, "vocab": vocabulary[:1]},
         "added_tokens": [],
         "post_processor": None,
         "decoder": None,
         "truncation": None,
         "padding": None,
     }
+    tokenizer = Tokenizer.from_str(json.dumps(without_vocabulary))
+    tokenizer.model = models.Unigram(vocabulary, model.get("unk_id"), bool(model.get("byte_fallback", False)))
+    return tokenizer
 
 
 def _unusable(source: str, reason: str) -> UserError:
