@@ -3,6 +3,9 @@
 ##   make bundle LANG=swa TARGET=cpu     teacher to verified bundle; sets itself up the first time
 ##   make verify BUNDLE=build/swa-cpu-edge    prove that a bundle is whole and answers as it did
 ##   make profile BUNDLE=build/swa-cpu-edge   measure a bundle on this machine
+##   make profile BUNDLE=build/swa-rpi4-edge HOST=pi@raspberrypi.local   measure it on a Raspberry Pi over ssh
+##   make emulate BUNDLE=build/swa-rpi4-edge  prove without a Pi that its processors give the same answers
+##   make calibrate-device NAME=my-pi HOST=pi@raspberrypi.local   a device profile of your own, from measurement
 ##   make report                         write the report pages of all runs in OUT again
 ##   make setup                          only install (TARGET=gpu: with CUDA)
 ##   make test | lint                    the project's own checks
@@ -19,6 +22,10 @@
 ##   SEED     of every random draw; default 1
 ##   OUT      folder for bundles and reports; default build
 ##   BUNDLE   a bundle's folder or zip
+##   HOST     device to measure on, an ssh destination; only as an argument of make; left out: this machine
+##   NAME     of the device profile that calibrate-device writes; only as an argument of make
+##   SUSTAINED=10  profile: then work so many minutes without a pause, to see the device throttle
+##   QUICK=1  profile: a tenth of everything, to see that it works
 ##   YES=1    do not ask before a run of more than 30 minutes
 ##   STRICT=1 fail also when a budget is undecided
 ##   PYTHON   Python 3.11, 3.12 or 3.13; default python3
@@ -37,15 +44,21 @@ PYTHON = python3
 TORCH_CPU_INDEX = https://download.pytorch.org/whl/cpu
 
 # LANG is also the locale. Only a LANG on the command line names a language, and no child process sees it: neither
-# as a variable of its own nor through MAKEFLAGS, by which a make below this one would take it up.
-lang := $(if $(findstring command line,$(origin LANG)),$(value LANG))
-unexport LANG TARGET RECIPE TEACHER DATA CORPUS SEED OUT BUNDLE YES STRICT PYTHON TORCH_CPU_INDEX
+# as a variable of its own nor through MAKEFLAGS, by which a make below this one would take it up. HOST and NAME are
+# environment variables of some shells and systems too.
+argument = $(if $(findstring command line,$(origin $(1))),$(value $(1)))
+lang := $(call argument,LANG)
+host := $(call argument,HOST)
+name := $(call argument,NAME)
+unexport LANG TARGET RECIPE TEACHER DATA CORPUS SEED OUT BUNDLE YES STRICT HOST NAME SUSTAINED QUICK PYTHON \
+  TORCH_CPU_INDEX
 MAKEOVERRIDES =
 
 # $(call quoted,text): one word for the shell, whatever is in it. $(call option,name,VARIABLE): --name 'value' if set.
 quoted = '$(subst ','\'',$(1))'
 option = $(if $(value $(2)),--$(1) $(call quoted,$(value $(2))))
 flag = $(if $(filter-out 0 no false,$(value $(2))),--$(1))
+at = $(if $(host),--host=$(call quoted,$(host)))
 
 venv := .venv
 python := $(venv)/bin/python
@@ -60,7 +73,7 @@ pipeline := $(venv)/.$(if $(filter gpu,$(TARGET)),gpu,pipeline)
 alone = HF_ENDPOINT=http://127.0.0.1:9 OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bundle profile verify report test lint clean choices
+.PHONY: help setup bundle profile emulate calibrate-device verify report test lint clean choices
 .NOTPARALLEL:
 .SUFFIXES:
 
@@ -82,7 +95,13 @@ verify: $(venv)/.runtime
 	@$(toolkit) verify -- $(call quoted,$(value BUNDLE))
 
 profile: $(venv)/.runtime
-	@$(toolkit) profile -- $(call quoted,$(value BUNDLE))
+	@$(toolkit) profile $(at) $(call option,sustained,SUSTAINED) $(call flag,quick,QUICK) -- $(call quoted,$(value BUNDLE))
+
+emulate: $(venv)/.runtime
+	@$(toolkit) emulate $(call option,data,DATA) $(if $(lang),--lang $(call quoted,$(lang))) -- $(call quoted,$(value BUNDLE))
+
+calibrate-device: $(venv)/.calibration
+	@$(toolkit) calibrate-device $(at) -- $(call quoted,$(name))
 
 report: $(pipeline)
 	@$(toolkit) report $(call option,out,OUT)
@@ -99,7 +118,7 @@ lint: $(venv)/.dev
 clean:
 	@$(bare) clean
 
-$(venv)/.runtime $(venv)/.pipeline $(venv)/.gpu $(venv)/.dev: pyproject.toml
+$(venv)/.runtime $(venv)/.calibration $(venv)/.pipeline $(venv)/.gpu $(venv)/.dev: pyproject.toml
 	@command -v $(call quoted,$(value PYTHON)) > /dev/null || \
 	  { echo "error: there is no $(PYTHON); install Python 3.11, 3.12 or 3.13, or name one: PYTHON=python3.12" >&2; exit 2; }
 	@$(call quoted,$(value PYTHON)) -m toolkit setup --packages $(subst gpu,pipeline,$(@:$(venv)/.%=%)) \

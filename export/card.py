@@ -102,7 +102,7 @@ def _use(example: str) -> list[str]:
         "    python3 runtime/tagger.py --serve      JSON lines in, JSON lines out, for as long as it is needed",
         "    python3 runtime/measure.py             how fast it is here, and whether it answers right",
         "",
-        f"Needs Python 3.11 to 3.13 on a 64-bit system, and once: `python3 -m pip install {PACKAGES}` "
+        f"Needs Python 3.11 to 3.13 on a 64-bit system, and once: `python3 -m pip install {' '.join(PACKAGES)}` "
         "(on Raspberry Pi OS in an environment: `python3 -m venv env`, then env/bin/python3).",
         "",
     ]

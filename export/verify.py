@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnxruntime
-
 from export.archive import unpack_zip
 from export.golden import replay_golden
 from export.manifest import (
@@ -33,6 +31,7 @@ from export.names import collisions, name_problem
 from export.onnx_scan import scan_onnx
 from export.runtime.encode import WordEncoder
 from export.runtime.errors import UserError
+from export.runtime.machine import package_version
 from export.runtime.session import open_session, session_logits
 from export.strict_json import loads
 
@@ -243,6 +242,7 @@ def _notes(manifest: Manifest) -> Iterator[str]:
         yield "runtime/ is not the one this toolkit carries (another version?): read it before you run it."
     for other in manifest.alternatives:
         yield f"{', '.join(other.files)}: checked by digest, not opened ({other.format} needs torch)."
+    installed = package_version("onnxruntime")
     for bad in manifest.known_bad_runtimes:
-        if (bad.name, bad.version) == ("onnxruntime", onnxruntime.__version__):
+        if (bad.name, bad.version) == ("onnxruntime", installed):
             yield f"onnxruntime {bad.version}, installed here, is known to fail: {bad.reason}."

@@ -15,10 +15,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
-STAMPS = ("runtime", "pipeline", "gpu", "dev")
-TARGETS = {"setup", "bundle", "profile", "verify", "report", "test", "lint", "clean", "help"}
+STAMPS = ("runtime", "calibration", "pipeline", "gpu", "dev")
+TARGETS = {
+    "setup", "bundle", "profile", "emulate", "calibrate-device", "verify", "report", "test", "lint", "clean", "help",
+}  # fmt: skip
 VARIABLES = (
-    "LANG", "TARGET", "RECIPE", "TEACHER", "DATA", "CORPUS", "SEED", "OUT", "BUNDLE", "YES", "STRICT", "PYTHON",
+    "LANG", "TARGET", "RECIPE", "TEACHER", "DATA", "CORPUS", "SEED", "OUT", "BUNDLE", "YES", "STRICT", "HOST",
+    "NAME", "SUSTAINED", "QUICK", "PYTHON",
 )  # fmt: skip
 FAKE = """#!/bin/sh
 { echo "call"; for word in "$@"; do printf '%s\\n' " $word"; done; } >> "$NOTES/calls"
@@ -108,6 +111,24 @@ def test_every_variable_becomes_its_option(project: Project) -> None:
     assert project.calls[-1] == ["bundle", *options.split(), "--yes", "--strict"]
 
 
+def test_a_device_is_measured_on_a_host_where_one_is_named(project: Project) -> None:
+    project.make("profile", "BUNDLE=b", "HOST=pi@raspberrypi.local", "SUSTAINED=10", "QUICK=1")
+    options = ["--host=pi@raspberrypi.local", "--sustained", "10", "--quick"]
+    assert project.calls == [["profile", *options, "--", "b"]]
+    project.make("calibrate-device", "NAME=my-pi", "HOST=-oProxyCommand=x")
+    assert project.calls == [["calibrate-device", "--host=-oProxyCommand=x", "--", "my-pi"]]
+    project.make("emulate", "BUNDLE=b", "DATA=d", "LANG=luo")
+    assert project.calls == [["emulate", "--data", "d", "--lang", "luo", "--", "b"]]
+
+
+def test_host_and_name_of_the_environment_name_no_device(project: Project) -> None:
+    # tcsh exports HOST, and Linux under Windows has NAME.
+    project.make("profile", "BUNDLE=b", HOST="laptop")
+    assert project.calls == [["profile", "--", "b"]]
+    project.make("calibrate-device", NAME="laptop")
+    assert project.calls == [["calibrate-device", "--", ""]]
+
+
 @pytest.mark.parametrize("no", ["0", "no", "false", ""])
 def test_a_switch_that_is_off_is_off(no: str, project: Project) -> None:
     project.make("bundle", "LANG=swa", "TARGET=cpu", f"YES={no}", f"STRICT={no}")
@@ -173,6 +194,8 @@ def test_a_mistake_is_told_before_anything_is_installed(project: Project) -> Non
         (("report",), "pipeline", "cpu"),
         (("verify", "BUNDLE=b"), "runtime", "cpu"),
         (("profile", "BUNDLE=b"), "runtime", "cpu"),
+        (("emulate", "BUNDLE=b"), "runtime", "cpu"),
+        (("calibrate-device", "NAME=my-pi"), "calibration", "cpu"),
         (("test",), "dev", "cpu"),
         (("lint",), "dev", "cpu"),
     ],

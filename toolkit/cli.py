@@ -212,7 +212,8 @@ def _setup(parsers: Parsers[argparse.ArgumentParser]) -> None:
         "--packages",
         default="pipeline",
         choices=tuple(EXTRAS),
-        help="runtime: what a device needs, no torch; pipeline: all that makes a bundle; dev: tests too",
+        help="runtime: what a device needs, no torch; calibration: what calibrate-device adds; pipeline: all that makes "
+        "a bundle; dev: tests too",
     )
     setup.add_argument("--target", default="cpu", help="gpu installs torch with CUDA, anything else the CPU build")
     setup.add_argument("--torch-index", default="", help="address of an index that has torch's CPU build")

@@ -66,6 +66,7 @@ def profile(options: Namespace) -> int:
     path = _named_bundle(options)
     from export.runtime.profile_table import profile_rows
     from export.runtime.profiler import profile_bundle
+    from toolkit.report import update_report
 
     with console.progress("Measuring", 1) as advance:
 
@@ -79,8 +80,9 @@ def profile(options: Namespace) -> int:
             quick=options.quick,
             progress=progress,
         )
-    rows = [*profile_rows(found), ("written to", str(written))]
-    console.table(f"{path} on this machine", ("what", "value"), rows)
+    page = update_report(path)
+    rows = [*profile_rows(found), ("written to", str(written)), *([("report", str(page))] if page else [])]
+    console.table(f"{path} on {options.host or 'this machine'}", ("what", "value"), rows)
     return 0 if found.agreement.ok else 1
 
 

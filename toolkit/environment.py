@@ -27,9 +27,16 @@ from export.runtime.errors import UserError
 from toolkit.console import console
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = {"runtime": "", "pipeline": "[pipeline]", "dev": "[pipeline,dev]"}  # each holds those before it
+# Each holds those before it.
+EXTRAS = {
+    "runtime": "",
+    "calibration": "[calibration]",
+    "pipeline": "[calibration,pipeline]",
+    "dev": "[calibration,pipeline,dev]",
+}
 EXTENT = {
     "runtime": "numpy, onnxruntime, tokenizers",
+    "calibration": "numpy, onnxruntime, tokenizers, onnx, scipy",
     "pipeline": "torch and what makes a bundle, some 2 GB, minutes",
     "dev": "torch, what makes a bundle and what tests it, some 2 GB, minutes",
 }
@@ -54,7 +61,7 @@ def set_up(packages: str, target: str = "cpu", torch_index: str = "", root: Path
     """
     _check_venv()
     names = list(EXTRAS)[: list(EXTRAS).index(packages) + 1]
-    if packages != "runtime" and target == GPU:
+    if "pipeline" in names and target == GPU:
         names.append(GPU)
     venv = root / ".venv"
     with _one_at_a_time(root / ".cache"):
@@ -62,7 +69,7 @@ def set_up(packages: str, target: str = "cpu", torch_index: str = "", root: Path
         python = _environment(venv)
         if not all(_noted(venv, name) == digest for name in names):
             console.note(f"Installing into {venv}, once: {EXTENT[packages]}.")
-            if packages != "runtime":
+            if "pipeline" in names:
                 _install_torch(python, root, target, torch_index)
             _pip(python, root, "install", "--editable", f".{EXTRAS[packages]}")
         for name in names:

@@ -6,13 +6,17 @@ reason in it is other people's text and is escaped. The same records always give
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from export.atomic import write_text_atomic
-from toolkit.record import RunRecord
+from toolkit.record import SUFFIX, RunRecord, read_records, record_files
 from toolkit.reporting.blocks import Page
+from toolkit.reporting.devices import devices_section
+from toolkit.reporting.evidence import Evidence, read_evidence
 from toolkit.reporting.facts import all_runs
 from toolkit.reporting.headline import headline, verdict_section
 from toolkit.reporting.markdown import render_markdown
@@ -23,6 +27,8 @@ from toolkit.reporting.text import clean
 from toolkit.reporting.work import candidates_section, stages_section, trim_section
 
 PARTS = Path(__file__).with_name("reporting")
+PAGE = ".report.html"
+NEEDED = ("jinja2", "matplotlib")  # to draw a page; measuring a bundle needs neither
 
 
 def write_report(records: Sequence[RunRecord], current: RunRecord, html: Path, markdown: Path) -> None:
@@ -31,21 +37,46 @@ def write_report(records: Sequence[RunRecord], current: RunRecord, html: Path, m
     Args:
         records: all runs of the folder, for F1 per language; an older record of the same language, target and
             recipe gives way to `current`.
+        html: NAME.report.html beside the bundle NAME, whose evidence is shown.
 
     Raises:
         UserError: the disk is full, or a measurement in the record is of another schema.
     """
-    page = make_page(records, current)
+    evidence = read_evidence(html.with_name(html.name.removesuffix(PAGE)))
+    page = make_page(records, current, evidence)
     write_text_atomic(html, render_html(page))
     write_text_atomic(markdown, render_markdown(page))
 
 
-def make_page(records: Sequence[RunRecord], current: RunRecord) -> Page:
+def update_report(bundle: Path) -> Path | None:
+    """Write the report of the run that made a bundle once more, with what its evidence folder holds by now.
+
+    Returns:
+        The page; None where no run is recorded beside the bundle, or where what draws pages is not installed.
+
+    Raises:
+        UserError: as `write_report`.
+    """
+    if not all(map(importlib.util.find_spec, NEEDED)):
+        return None
+    folder = Path(os.path.abspath(bundle))
+    records, files = read_records(folder.parent), record_files(folder.parent)
+    wanted = folder.with_name(folder.name + SUFFIX)
+    record = next((record for record, file in zip(records, files, strict=True) if file == wanted), None)
+    if record is None:
+        return None
+    page = folder.with_name(folder.name + PAGE)
+    write_report(records, record, page, page.with_suffix(".md"))
+    return page
+
+
+def make_page(records: Sequence[RunRecord], current: RunRecord, evidence: Evidence) -> Page:
     """The content of a report: what it says, before it becomes HTML or Markdown."""
     sections = (
         verdict_section(current),
         front_section(current),
         latency_section(current),
+        devices_section(evidence),
         types_section(current),
         languages_section(all_runs(records, current), current),
         stages_section(current),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .tagger import Tagger
 
 __all__ = ["Tagger"]
+
+# onnxruntime 1.31 reports its use to its maker unless told not to; read when it is first imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def __getattr__(name: str) -> object:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from .errors import UserError
 
-PACKAGES = "numpy onnxruntime tokenizers"
+PACKAGES = ("numpy", "onnxruntime", "tokenizers")
 _VERSION = re.compile(r"^__version__\s*=\s*['\"]([^'\"]+)['\"]", re.MULTILINE)
 
 
@@ -68,7 +68,15 @@ def refuse_known_bad(proc: Path = Path("/proc"), version: str | None = None) -> 
             )
 
 
-def missing_package(name: str | None) -> UserError:
+def require_packages() -> None:
+    """End a script that lacks one of PACKAGES: one line on stderr, exit code 2."""
+    for name in PACKAGES:
+        if importlib.util.find_spec(name) is None:
+            print(missing_package(name), file=sys.stderr)
+            sys.exit(2)
+
+
+def missing_package(name: str) -> UserError:
     """The error for a package that cannot be imported, and how to get it where it can be had."""
     message = f"{name} is not installed."
     if any(Path("/lib").glob("ld-musl-*")):
@@ -76,7 +84,7 @@ def missing_package(name: str | None) -> UserError:
             f"{message} This system has musl instead of glibc, and onnxruntime has no packages for it.",
             "Use a system with glibc, such as Raspberry Pi OS, Debian or Ubuntu.",
         )
-    return UserError(message, f"Run: python3 -m pip install {PACKAGES}")
+    return UserError(message, f"Run: python3 -m pip install {' '.join(PACKAGES)}")
 
 
 def _onnxruntime_version() -> str | None:

@@ -103,6 +103,7 @@ class Timing:
     """Milliseconds of one graph at one length.
 
     Attributes:
+        latency: with one thread of processor time, so that a busy device does not count; with more, by the clock.
         waiting: share of the time in which another program had the processor; None with more than one thread.
     """
 

@@ -41,6 +41,7 @@ ROOM = 0.5  # share of the free memory that graphs may take together
 PACKED = 1.5  # memory of a graph relative to its weights: they are laid out again for speed
 NOISE = 0.05  # standard deviation of float weights: no product of them overflows or vanishes
 TEXTS, LABELS = 25, 9  # per length; of the model that tokenization is timed without
+FINE_CLOCK = time.get_clock_info("process_time").resolution < 1e-5  # Windows counts in ticks of 16 ms
 MORE_THREADS = (1, 2, 3, 4, 6, 8)
 
 
@@ -187,7 +188,9 @@ def _timings(cases: Sequence[_Case], plan: KernelPlan, threads: int, steps: _Ste
     for case, had in zip(cases, samples, strict=True):
         clock, cpu = [both[0] for both in had], [both[1] for both in had]
         waiting = max(0.0, 1 - sum(cpu) / sum(clock)) if threads == 1 else None
-        timings.append(Timing(case.graph, case.length, summarize(clock), waiting))
+        # What is to be predicted is the device, not what else runs on it while it is calibrated.
+        own = cpu if threads == 1 and FINE_CLOCK else clock
+        timings.append(Timing(case.graph, case.length, summarize(own), waiting))
     return timings
 
 
@@ -239,14 +242,15 @@ def _tokenizing(folder: Path, plan: KernelPlan) -> tuple[Tokenizing, ...]:
     def subwords(word: str) -> int:
         return len(encoder.sub_words([word])[0])
 
+    clock = time.process_time if FINE_CLOCK else time.perf_counter
     found = []
     for length in text.lengths:
         texts = texts_of_length(text.sentences, subwords, length, TEXTS)
         samples = []
         for words in texts * plan.rounds:
-            begun = time.perf_counter()
+            begun = clock()
             word_logits(logits, encoder, words)
-            samples.append(1000 * (time.perf_counter() - begun))
+            samples.append(1000 * (clock() - begun))
         tokens = [sum(window.input_ids.size for window in encoder.windows(words)) for words in texts]
         words_each = sum(map(len, texts)) / len(texts)
         found.append(Tokenizing(length, sum(tokens) / len(tokens), words_each, summarize(samples)))

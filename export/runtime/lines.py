@@ -7,9 +7,11 @@ import math
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from .heap import release_memory
 from .tagger import TaggedEntity, Tagger
 
 MAX_LINE = 1 << 20  # bytes
+LARGE = 1 << 15  # bytes of a line whose answer leaves much freed memory behind
 CHUNK = 1 << 16  # bytes of an over-long line read, and dropped, at a time
 
 
@@ -22,6 +24,8 @@ def answer_lines(tagger: Tagger, requests: BinaryIO, answers: BinaryIO, max_line
     for number, line in enumerate(read_lines(requests, max_line), start=1):
         answers.write(answer_line(tagger, number, line, max_line))
         answers.flush()
+        if line is not None and len(line) >= LARGE:
+            release_memory()
 
 
 def read_lines(stream: BinaryIO, max_line: int) -> Iterator[bytes | None]:

@@ -21,14 +21,9 @@ if __name__ == "__main__" and not __package__:
     raise SystemExit
 
 if __name__ == "__main__":
-    import importlib.util
+    from .compatibility import require_packages
 
-    from .compatibility import missing_package
-
-    for package in ("numpy", "onnxruntime", "tokenizers"):
-        if importlib.util.find_spec(package) is None:
-            sys.stderr.write(f"{missing_package(package)}\n")
-            raise SystemExit(2)
+    require_packages()
 
 import argparse
 import json

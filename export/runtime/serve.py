@@ -16,7 +16,8 @@ from pathlib import Path
 from types import FrameType
 
 from .errors import UserError
-from .lines import MAX_LINE, answer_line, answer_lines, read_lines
+from .heap import release_memory
+from .lines import LARGE, MAX_LINE, answer_line, answer_lines, read_lines
 from .tagger import Tagger
 
 CONNECTIONS = 8  # answered side by side
@@ -44,6 +45,7 @@ def serve(tagger: Tagger, path: Path | None = None, max_line: int = MAX_LINE) ->
         UserError: the socket cannot be made, or the bundle cannot answer.
     """
     tagger.tag("Arusha")  # a broken bundle ends here and not at the first request, which is answered sooner too
+    release_memory()  # what loading has freed
     try:
         with _ended_by_signals():
             if path is None:
@@ -158,10 +160,9 @@ class _Server:
         try:
             with connection, connection.makefile("rb") as requests:
                 for number, line in enumerate(read_lines(requests, self._max_line), start=1):
-                    answer = self._answer(number, line)
-                    connection.settimeout(WRITE_TIMEOUT)
-                    connection.sendall(answer)
-                    connection.settimeout(None)
+                    _send(connection, self._answer(number, line))
+                    if line is not None and len(line) >= LARGE:
+                        release_memory()
         except (OSError, CancelledError):  # the client is gone or too slow, or the server ends
             pass
         finally:
@@ -182,3 +183,9 @@ class _Server:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RD)
             thread.join(max(0.0, deadline - time.monotonic()))
+
+
+def _send(connection: socket.socket, answer: bytes) -> None:
+    connection.settimeout(WRITE_TIMEOUT)
+    connection.sendall(answer)
+    connection.settimeout(None)  # a client may think as long as it likes

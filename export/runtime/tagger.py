@@ -16,13 +16,13 @@ if __name__ == "__main__" and not __package__:
     sys.dont_write_bytecode = True
     here = Path(__file__).resolve().parent
     sys.path[0] = str(here.parent)
-    try:
-        runpy.run_module(f"{here.name}.tagger", run_name="__main__", alter_sys=True)
-    except ModuleNotFoundError as missing:
-        from runtime.compatibility import missing_package
+    runpy.run_module(f"{here.name}.tagger", run_name="__main__", alter_sys=True)
+    sys.exit()
 
-        print(missing_package(missing.name), file=sys.stderr)
-        sys.exit(2)
+if __name__ == "__main__":
+    from .compatibility import require_packages
+
+    require_packages()
 
 import math
 from collections.abc import Sequence

@@ -83,10 +83,15 @@ def character_class(code: int) -> str:
     return "M" if category[0] == "M" else "L"
 
 
+KEPT_CLASSES = 4096
+
+
 class _Classes(dict[int, str]):
-    """Class letters by code point for `str.translate`, worked out once per character seen."""
+    """Class letters by code point for `str.translate`, worked out once while it is in use."""
 
     def __missing__(self, code: int) -> str:
+        if len(self) >= KEPT_CLASSES:  # a tagger that runs for months may see all 1,114,112 of them
+            self.clear()
         letter = self[code] = character_class(code)
         return letter
 

@@ -105,6 +105,17 @@ def test_graphs_take_turns(plan: Path, tmp_path: Path, monkeypatch: pytest.Monke
     assert [timing.waiting for timing in result.sweeps[0].timings] == [pytest.approx(0.25)] * 3
 
 
+def test_waiting_for_another_program_counts_only_with_more_than_one_thread(
+    plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernels._Case, "run", lambda case: (1.0, 0.75))
+    one, two = time_plan(plan, tmp_path).sweeps
+    assert {timing.latency.p50 for timing in one.timings} == {0.75}
+    assert {timing.latency.p50 for timing in two.timings} == {1.0}
+    monkeypatch.setattr(kernels, "FINE_CLOCK", False)
+    assert time_plan(plan, tmp_path).sweeps[0].timings[0].latency.p50 == 1.0
+
+
 def test_a_turn_ends_when_its_time_is_over_but_never_empty(plan: Path, tmp_path: Path) -> None:
     save(plan, replace(load(plan), threads=(1,), seconds=0.0, rounds=2))
     assert {timing.latency.samples for timing in time_plan(plan, tmp_path).sweeps[0].timings} == {2}

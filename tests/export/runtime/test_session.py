@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import pytest
 from export.runtime.errors import UserError
 from export.runtime.session import open_session, session_logits
 
+ROOT = Path(__file__).resolve().parents[3]
 TABLE = np.arange(12, dtype=np.float32).reshape(4, 3)
 
 
@@ -50,3 +54,18 @@ def test_model_with_other_inputs_is_refused(tmp_path: Path, write_model: Callabl
     write_model(tmp_path / "model.onnx", TABLE, inputs=("tokens", "attention_mask"))
     with pytest.raises(UserError, match="no token classifier of this kind: it takes attention_mask, tokens"):
         open_session(tmp_path / "model.onnx")
+
+
+def test_onnxruntime_reports_to_nobody(tmp_path: Path) -> None:
+    script = """
+import os, sys, export.runtime.session as session
+session.load_onnxruntime()
+assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
+threads = [open(f"/proc/self/task/{task}/comm").read() for task in os.listdir("/proc/self/task")]
+sys.exit(len(threads) - 1)
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, cwd=ROOT, check=False)
+    assert done.returncode == 0  # no thread of its own …
+    assert list(tmp_path.iterdir()) == []  # … and no record in the user's folder
