@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from export.atomic import disk_full_explained
 from export.runtime.errors import UserError
 from toolkit import commands
 from toolkit.console import console
+from toolkit.device_cli import add_device_commands
 from toolkit.device_profile import device_profile_names
 from toolkit.environment import EXTRAS
 from toolkit.languages import LANGUAGES
+from toolkit.options import Parsers, add_command, folder, seed
 from toolkit.recipe import recipe_names
 
 EPILOG = """examples:
@@ -27,9 +28,6 @@ EPILOG = """examples:
 
 exit codes: 0 done; 1 a verdict failed or a bundle is not to be trusted; 2 bad input or usage
 """
-LARGEST_SEED = 2**32 - 1  # numpy's
-MOST_MINUTES = 24 * 60
-Parsers = argparse._SubParsersAction  # argparse has no public name for it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,7 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     parsers = parser.add_subparsers(dest="command", metavar="COMMAND")
     _bundle(parsers)
     _verify(parsers)
-    _profile(parsers)
+    add_device_commands(parsers)
     _evaluate(parsers)
     _score(parsers)
     _report(parsers)
@@ -78,20 +76,8 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add(
-    parsers: Parsers[argparse.ArgumentParser],
-    name: str,
-    run: Callable[[argparse.Namespace], int],
-    summary: str,
-    description: str,
-) -> argparse.ArgumentParser:
-    parser = parsers.add_parser(name, help=summary, description=description)
-    parser.set_defaults(run=run)
-    return parser
-
-
 def _bundle(parsers: Parsers[argparse.ArgumentParser]) -> None:
-    bundle = _add(
+    bundle = add_command(
         parsers,
         "bundle",
         commands.bundle,
@@ -104,8 +90,8 @@ def _bundle(parsers: Parsers[argparse.ArgumentParser]) -> None:
     for name, variable in (("teacher", "AFRIBERTA_DIR"), ("data", "MASAKHANER_DIR"), ("corpus", "CORPUS_DIR")):
         sources = f"hub id, folder, builtin, or auto ({variable}, the hub, built-in); default: auto"
         bundle.add_argument(f"--{name}", default="auto", help=sources)
-    bundle.add_argument("--seed", type=_seed, default=1, help="of every random draw; default: 1")
-    bundle.add_argument("--out", type=_folder, default=Path("build"), help="for bundles and reports; default: build")
+    bundle.add_argument("--seed", type=seed, default=1, help="of every random draw; default: 1")
+    bundle.add_argument("--out", type=folder, default=Path("build"), help="for bundles and reports; default: build")
     bundle.add_argument("--yes", action="store_true", help="do not ask before a run of more than 30 minutes")
     bundle.add_argument("--strict", action="store_true", help="exit 1 also when a budget is undecided")
 
@@ -118,7 +104,7 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _verify(parsers: Parsers[argparse.ArgumentParser]) -> None:
-    verify = _add(
+    verify = add_command(
         parsers,
         "verify",
         commands.verify,
@@ -129,27 +115,8 @@ def _verify(parsers: Parsers[argparse.ArgumentParser]) -> None:
     verify.add_argument("bundle", nargs="?", default="", help="a bundle's folder or zip")
 
 
-def _profile(parsers: Parsers[argparse.ArgumentParser]) -> None:
-    profile = _add(
-        parsers,
-        "profile",
-        commands.profile,
-        "measure a bundle on this machine",
-        "Answers, cold start, latency by length, memory, the best number of threads and energy of a bundle, written "
-        "to its evidence/ folder. Needs no torch. With --host the same on a Raspberry Pi over ssh, which needs only "
-        "Python. Exit code 1 if the bundle answers otherwise there than when it was made.",
-    )
-    profile.add_argument("bundle", nargs="?", default="", help="a bundle's folder")
-    profile.add_argument("--host", default="", help="measure there: an ssh destination, such as pi@raspberrypi.local")
-    profile.add_argument("--threads", type=_threads, help="of the model; default: the bundle's")
-    profile.add_argument("--sustained", type=_minutes, default=0.0, metavar="MINUTES",
-                         help="then work so long without a pause, to see it throttle; 10 is advised")  # fmt: skip
-    profile.add_argument("--quick", action="store_true",
-                         help="a tenth of everything: to see that it works, not to decide anything")  # fmt: skip
-
-
 def _evaluate(parsers: Parsers[argparse.ArgumentParser]) -> None:
-    evaluate = _add(
+    evaluate = add_command(
         parsers,
         "evaluate",
         commands.evaluate,
@@ -164,7 +131,7 @@ def _evaluate(parsers: Parsers[argparse.ArgumentParser]) -> None:
 
 
 def _score(parsers: Parsers[argparse.ArgumentParser]) -> None:
-    score = _add(
+    score = add_command(
         parsers,
         "score",
         commands.score,
@@ -176,18 +143,18 @@ def _score(parsers: Parsers[argparse.ArgumentParser]) -> None:
 
 
 def _report(parsers: Parsers[argparse.ArgumentParser]) -> None:
-    report = _add(
+    report = add_command(
         parsers,
         "report",
         commands.report,
         "write the report pages of all recorded runs again",
         "One HTML page and one Markdown file per run in the folder, each with all languages so far.",
     )
-    report.add_argument("--out", type=_folder, default=Path("build"), help="folder of the runs; default: build")
+    report.add_argument("--out", type=folder, default=Path("build"), help="folder of the runs; default: build")
 
 
 def _choices(parsers: Parsers[argparse.ArgumentParser]) -> None:
-    choices = _add(
+    choices = add_command(
         parsers,
         "choices",
         commands.choices,
@@ -200,7 +167,7 @@ def _choices(parsers: Parsers[argparse.ArgumentParser]) -> None:
 
 
 def _setup(parsers: Parsers[argparse.ArgumentParser]) -> None:
-    setup = _add(
+    setup = add_command(
         parsers,
         "setup",
         commands.setup,
@@ -212,44 +179,18 @@ def _setup(parsers: Parsers[argparse.ArgumentParser]) -> None:
         "--packages",
         default="pipeline",
         choices=tuple(EXTRAS),
-        help="runtime: what a device needs, no torch; calibration: what calibrate-device adds; pipeline: all that makes "
-        "a bundle; dev: tests too",
+        help="runtime: what a device needs, no torch; calibration: what calibrate-device adds; "
+        "pipeline: all that makes a bundle; dev: tests too",
     )
     setup.add_argument("--target", default="cpu", help="gpu installs torch with CUDA, anything else the CPU build")
     setup.add_argument("--torch-index", default="", help="address of an index that has torch's CPU build")
 
 
 def _clean(parsers: Parsers[argparse.ArgumentParser]) -> None:
-    _add(
+    add_command(
         parsers,
         "clean",
         commands.clean,
         "delete the stage cache and say what that frees",
         "Deletes stored stages and half-finished work. Bundles, reports and .venv stay.",
     )
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal() or int(text) > LARGEST_SEED:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to {LARGEST_SEED}")
-    return int(text)
-
-
-def _threads(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
-
-
-def _minutes(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        if 0 <= (minutes := float(text)) <= MOST_MINUTES:
-            return minutes
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes from 0 to {MOST_MINUTES}")
-
-
-def _folder(text: str) -> Path:
-    path = Path(text)
-    if path.exists() and not path.is_dir():
-        raise argparse.ArgumentTypeError(f"{text} is a file; name a folder")
-    return path

@@ -46,7 +46,7 @@ def bundle(options: Namespace) -> int:
 
 def verify(options: Namespace) -> int:
     """Check a bundle; 1 if it is not to be trusted."""
-    path = _named_bundle(options)
+    path = named_bundle(options)
     from export.verify import verify_bundle
 
     report = verify_bundle(path)
@@ -59,31 +59,6 @@ def verify(options: Namespace) -> int:
     else:
         console.result(f"{report.path}: not to be trusted, {len(report.problems)} problem(s).")
     return 0 if report.ok else 1
-
-
-def profile(options: Namespace) -> int:
-    """Measure a bundle here or on a host and print what was found; 1 if it gave wrong answers."""
-    path = _named_bundle(options)
-    from export.runtime.profile_table import profile_rows
-    from export.runtime.profiler import profile_bundle
-    from toolkit.report import update_report
-
-    with console.progress("Measuring", 1) as advance:
-
-        def progress(done: int, total: int, what: str) -> None:
-            advance(done / total)
-
-        found, written = profile_bundle(
-            path,
-            threads=options.threads,
-            sustained_minutes=options.sustained,
-            quick=options.quick,
-            progress=progress,
-        )
-    page = update_report(path)
-    rows = [*profile_rows(found), ("written to", str(written)), *([("report", str(page))] if page else [])]
-    console.table(f"{path} on {options.host or 'this machine'}", ("what", "value"), rows)
-    return 0 if found.agreement.ok else 1
 
 
 def evaluate(options: Namespace) -> int:
@@ -165,7 +140,12 @@ def clean(options: Namespace) -> int:
     return 0
 
 
-def _named_bundle(options: Namespace) -> Path:
+def named_bundle(options: Namespace) -> Path:
+    """The bundle that the command was given.
+
+    Raises:
+        UserError: none was; the message lists those that are there.
+    """
     if options.bundle:
         return Path(options.bundle)
     found = sorted(str(path.parent) for path in Path("build").glob("*/manifest.json"))

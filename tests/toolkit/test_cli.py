@@ -18,6 +18,7 @@ import export.runtime.profile_table
 import export.runtime.profiler
 import export.verify
 import toolkit.pipeline
+import toolkit.remote.measuring
 import toolkit.summary
 from export.runtime.errors import UserError
 from toolkit import commands
@@ -53,7 +54,8 @@ def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 
 def test_there_is_a_command_for_each_make_target_and_more() -> None:
     assert set(command_parsers()) == {
-        "bundle", "choices", "clean", "evaluate", "profile", "report", "score", "setup", "verify",
+        "bundle", "calibrate-device", "choices", "clean", "emulate", "evaluate", "profile", "report",
+        "score", "setup", "verify",
     }  # fmt: skip
 
 
@@ -251,6 +253,21 @@ def test_profile_prints_what_it_measured_and_fails_on_wrong_answers(
     captured = capsys.readouterr()
     assert "p50         1 ms" in captured.out and "b/evidence/here.json" in captured.out
     assert "Measuring: 50 %" in captured.err
+
+
+def test_profile_on_a_host_goes_over_ssh(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def profile_on_host(path: Path, target: str, progress: Any, **options: Any) -> Any:
+        assert (path, target) == (Path("b"), "-pi")
+        assert options == {
+            "threads": None, "sustained_minutes": 0.0, "quick": False, "folder": "/data", "limit_s": 90.0,
+        }  # fmt: skip
+        progress(0.5)
+        return SimpleNamespace(agreement=SimpleNamespace(ok=True)), Path("b/evidence/pi.json")
+
+    monkeypatch.setattr(toolkit.remote.measuring, "profile_on_host", profile_on_host)
+    monkeypatch.setattr(export.runtime.profile_table, "profile_rows", lambda found: [("p50", "1 ms")])
+    assert main(["profile", "b", "--host=-pi", "--folder", "/data", "--limit", "1.5"]) == 0
+    assert "b on -pi" in capsys.readouterr().out
 
 
 def test_a_sustained_run_has_a_sensible_length(capsys: pytest.CaptureFixture[str]) -> None:

@@ -90,4 +90,3 @@ def measure_candidates(
         raise UserError(f"Candidates need different names, at least one: {names}.", "Rename them.")
     subjects = [candidate.subject() for candidate in candidates]
     return measure_subjects(subjects, sentences, threads, protocol, zipped, progress)
-

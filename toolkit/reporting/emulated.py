@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from export.runtime.answers import Agreement
-from toolkit.measure.emulation import CpuResult
+from toolkit.emulation.record import CpuResult
 from toolkit.reporting import text
 from toolkit.reporting.blocks import Block, Items, Row, Table, Text, row
 from toolkit.reporting.evidence import Emulation

@@ -13,7 +13,7 @@ from export.runtime.errors import UserError
 from export.runtime.profile_record import Profile
 from export.runtime.records import from_plain
 from export.strict_json import loads
-from toolkit.measure.emulation import SCHEMA, CpuResult
+from toolkit.emulation.record import SCHEMA, CpuResult
 from toolkit.reporting.text import clean, shorten
 
 PROFILES = "profile-*.json"
@@ -45,7 +45,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Emulation:
-    """What a page shows of an emulation; see `toolkit.measure.emulation.EmulationReport.to_json`."""
+    """What a page shows of an emulation; see `toolkit.emulation.record.EmulationReport.to_json`."""
 
     rule: str
     sample: Sample

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from export.runtime import lines
 from export.runtime.lines import answer_line, answer_lines, encode_json, read_lines
 from export.runtime.tagger import Tagger
 
@@ -137,6 +138,17 @@ def test_lines_are_answered_one_by_one(tagger: Tagger) -> None:
     assert [entity["text"] for entity in found[0]["entities"]] == ["Samia"]
     assert "error" in found[1]
     assert found[2] == {"line": 3, "entities": []}
+
+
+def test_memory_is_released_after_a_long_line(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    answers = io.BytesIO()
+    monkeypatch.setattr(lines, "release_memory", lambda: calls.append(len(answers.getvalue())))
+    given = [b'{"text": "%s"}' % text for text in (b"a", b"a" * lines.LARGE, b"a")] + [b"x" * (2 * lines.LARGE)]
+    answer_lines(tagger, io.BytesIO(b"\n".join(given)), answers, max_line=lines.LARGE + 100)
+    answered = [json.loads(line) for line in answers.getvalue().splitlines()]
+    assert ["error" in each for each in answered] == [False, False, False, True]
+    assert calls == [sum(len(line) for line in answers.getvalue().splitlines(keepends=True)[:2])]
 
 
 def test_json_is_utf8_but_for_what_utf8_cannot_hold() -> None:

@@ -1,0 +1,1 @@
+"""ARM processors without one: a bundle's answers under QEMU."""
