@@ -44,7 +44,14 @@ class Feed:
 
 @dataclass(frozen=True)
 class Graph:
-    """An ONNX file to time, its `path` relative to the plan, at each of `lengths`; `bytes` are its weights'."""
+    """An ONNX file to time.
+
+    Attributes:
+        path: relative to the plan.
+        bytes: of its weights.
+        lengths: in sub-words, each timed by itself.
+        feeds: of a kernel. Without any it is a tagger, which is timed from words to one row of logits per word.
+    """
 
     name: str
     path: str
@@ -55,10 +62,9 @@ class Graph:
 
 @dataclass(frozen=True)
 class TextPlan:
-    """What tokenization is timed with: a tokenizer.json relative to the plan, and sentences as words."""
+    """What taggers are timed with: a tokenizer.json relative to the plan, and sentences as words."""
 
     tokenizer: str
-    lengths: tuple[int, ...]
     sentences: tuple[tuple[str, ...], ...]
 
 
@@ -103,12 +109,14 @@ class Timing:
     """Milliseconds of one graph at one length.
 
     Attributes:
+        tokens: mean sub-words, <s> and </s> counted; `length` for a kernel.
         latency: with one thread of processor time, so that a busy device does not count; with more, by the clock.
         waiting: share of the time in which another program had the processor; None with more than one thread.
     """
 
     graph: str
     length: int
+    tokens: float
     latency: Summary
     waiting: float | None
 
@@ -128,21 +136,6 @@ class Sweep:
     threads: int
     timings: tuple[Timing, ...]
     left_out: tuple[LeftOut, ...]
-
-
-@dataclass(frozen=True)
-class Tokenizing:
-    """Everything but the model, for texts of about one length: from words to ids and from logits to rows.
-
-    Attributes:
-        tokens: mean sub-words with <s> and </s>.
-        words: mean words.
-    """
-
-    length: int
-    tokens: float
-    words: float
-    latency: Summary
 
 
 @dataclass(frozen=True)
@@ -166,7 +159,6 @@ class KernelResult:
     after: Conditions
     copy_gb_s: float | None
     cold_read_mb_s: float | None
-    tokenizing: tuple[Tokenizing, ...]
     sweeps: tuple[Sweep, ...]
 
     def to_json(self) -> dict[str, Any]:

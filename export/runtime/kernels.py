@@ -1,8 +1,9 @@
 """Times standard graphs on a device: `python -B -P -m runtime.kernels --plan plan.json --out result.json`.
 
 Needs what the tagger needs and nothing else. Graphs take turns (A B C A B C) with the session settings of the
-tagger; beside them the memory is copied, a file is read cold, and words are cut into sub-words. The result
-appears whole or not at all. Progress goes to stderr, a line "NN % what comes next" per percent.
+tagger: kernels by themselves, taggers from words to one row of logits per word. Beside them memory is copied and a
+file is read cold. The result appears whole or not at all. Progress goes to stderr, a line "NN % what comes next"
+per percent.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,20 +28,19 @@ import numpy as np
 from .conditions import read_conditions
 from .encode import WordEncoder, word_logits
 from .errors import UserError
-from .kernel_record import Graph, KernelPlan, KernelResult, LeftOut, Sweep, Timing, Tokenizing, read_plan
+from .kernel_record import Graph, KernelPlan, KernelResult, LeftOut, Sweep, Timing, read_plan
 from .machine import describe_machine
 from .measurement import summarize
 from .progress import ProgressLines
 from .protocol import Progress
 from .rates import cold_read, copy_rate, free_memory
-from .session import load_onnxruntime, session_options
-from .texts import texts_of_length
+from .session import load_onnxruntime, session_logits, session_options
+from .texts import MARKS, texts_of_length
 
 BLOCK = 1 << 22  # bytes written at once
 ROOM = 0.5  # share of the free memory that graphs may take together
 PACKED = 1.5  # memory of a graph relative to its weights: they are laid out again for speed
 NOISE = 0.05  # standard deviation of float weights: no product of them overflows or vanishes
-TEXTS, LABELS = 25, 9  # per length; of the model that tokenization is timed without
 FINE_CLOCK = time.get_clock_info("process_time").resolution < 1e-5  # Windows counts in ticks of 16 ms
 MORE_THREADS = (1, 2, 3, 4, 6, 8)
 
@@ -55,7 +55,7 @@ def time_plan(path: Path, work: Path, progress: Progress | None = None) -> Kerne
 
     Raises:
         UserError: the plan is missing or of another version, a file of it lies elsewhere, the disk is full, or
-            no graph can be opened.
+            no graph can be timed.
     """
     started = time.perf_counter()
     plan, digest = read_plan(path)
@@ -63,16 +63,15 @@ def time_plan(path: Path, work: Path, progress: Progress | None = None) -> Kerne
     cores = machine.cores or 1
     threads = plan.threads or tuple(count for count in MORE_THREADS if count <= cores)
     turns = len(threads) * plan.rounds * sum(len(graph.lengths) for graph in plan.graphs)
-    steps = _Steps(turns + 3, plan.seconds, progress)
+    steps = _Steps(turns + 2, plan.seconds, progress)
     with _prepared(path.parent, work, plan) as folder:
         steps.next("reading a file")
         largest = max(plan.data, key=lambda file: file.bytes, default=None)
         read = None if largest is None else cold_read(folder / largest.path)
         steps.next("copying memory")
         copied = copy_rate(plan.copy_bytes)
-        steps.next("tokenizing")
-        tokenizing = _tokenizing(path.parent, plan)
-        sweeps = tuple(_sweep(folder, plan, count, steps) for count in threads)
+        texts = _Texts(path.parent, plan)
+        sweeps = tuple(_sweep(folder, plan, texts, count, steps) for count in threads)
     return KernelResult(
         plan_sha256=digest,
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -82,7 +81,6 @@ def time_plan(path: Path, work: Path, progress: Progress | None = None) -> Kerne
         after=read_conditions(),
         copy_gb_s=copied,
         cold_read_mb_s=read,
-        tokenizing=tokenizing,
         sweeps=sweeps,
     )
 
@@ -117,10 +115,8 @@ def _prepared(source: Path, work: Path, plan: KernelPlan) -> Iterator[Path]:
                     os.fsync(stream.fileno())
             yield folder
     except OSError as error:
-        what = f"{error.filename or work}: {error.strerror}"
-        raise UserError(
-            f"Cannot prepare the graphs: {what}.", "Free some space on the device, or copy the plan again."
-        ) from error
+        remedy = "Free some space on the device, or copy the plan again."
+        raise UserError(f"Cannot prepare the graphs: {error.filename or work}: {error.strerror}.", remedy) from error
 
 
 def _values(random: np.random.Generator, dtype: str, size: int) -> bytes:
@@ -129,34 +125,52 @@ def _values(random: np.random.Generator, dtype: str, size: int) -> bytes:
     return (random.standard_normal(-(-size // 4), np.float32) * np.float32(NOISE)).tobytes()[:size]
 
 
+class _Texts:
+    """Texts cut to the lengths of the taggers, and the tokenizer that they share."""
+
+    def __init__(self, folder: Path, plan: KernelPlan) -> None:
+        lengths = sorted({length for graph in plan.graphs if not graph.feeds for length in graph.lengths})
+        self._folder, self._longest = folder, max(lengths, default=512)
+        self.renew()
+        sizes = {word: len(self.encoder.sub_words([word])[0]) for words in plan.text.sentences for word in words}
+        sentences = plan.text.sentences
+        self.of_length = {n: texts_of_length(sentences, sizes.__getitem__, n, len(sentences)) for n in lengths}
+        self.tokens = {
+            n: MARKS + sum(sizes[word] for words in texts for word in words) / len(texts)
+            for n, texts in self.of_length.items()
+        }
+
+    def renew(self) -> None:
+        """Read the tokenizer again: it remembers the words it has seen, and real text has new ones."""
+        self.encoder = WordEncoder.load(self._folder, self._longest)
+
+
 @dataclass(frozen=True)
 class _Case:
-    """A graph at one length, ready to run."""
+    """A graph at one length, ready to run; `work` takes the number of the run."""
 
     graph: str
     length: int
-    session: Any
-    feed: dict[str, np.ndarray]
+    tokens: float
+    work: Callable[[int], object]
 
-    def run(self) -> tuple[float, float]:
+    def run(self, number: int) -> tuple[float, float]:
         """Milliseconds by the clock and of processor time."""
         begun, cpu = time.perf_counter(), time.process_time()
-        self.session.run(None, self.feed)
+        self.work(number)
         return 1000 * (time.perf_counter() - begun), 1000 * (time.process_time() - cpu)
 
 
-def _sweep(folder: Path, plan: KernelPlan, threads: int, steps: _Steps) -> Sweep:
+def _sweep(folder: Path, plan: KernelPlan, texts: _Texts, threads: int, steps: _Steps) -> Sweep:
     """All graphs with `threads` threads each, as many of them in turns as fit in memory together."""
     timings: list[Timing] = []
     left_out: list[LeftOut] = []
     for group in _groups(plan.graphs, free_memory()):
-        cases = list(_open(folder, group, threads, left_out))
-        timings += _timings(cases, plan, threads, steps)
+        cases = list(_open(folder, group, plan, texts, threads, left_out))
+        timings += _timings(cases, plan, texts, threads, steps)
     if not timings:
-        raise UserError(
-            f"No graph could be opened; {left_out[0].graph}: {left_out[0].reason}.",
-            "Close other programs, or use the onnxruntime that the toolkit names.",
-        )
+        message = f"No graph could be timed; {left_out[0].graph}: {left_out[0].reason}."
+        raise UserError(message, "Close other programs, or use the onnxruntime that the toolkit names.")
     return Sweep(threads, tuple(timings), tuple(left_out))
 
 
@@ -174,38 +188,38 @@ def _groups(graphs: Sequence[Graph], free: int | None) -> list[list[Graph]]:
     return groups
 
 
-def _timings(cases: Sequence[_Case], plan: KernelPlan, threads: int, steps: _Steps) -> list[Timing]:
-    for case in cases:
-        for _ in range(plan.warm_runs):
-            case.run()
+def _timings(cases: Sequence[_Case], plan: KernelPlan, texts: _Texts, threads: int, steps: _Steps) -> list[Timing]:
     samples: list[list[tuple[float, float]]] = [[] for _ in cases]
-    for _ in range(plan.rounds):
-        for case, had in zip(cases, samples, strict=True):
+    for turn in range(plan.rounds):
+        texts.renew()
+        for place, (case, had) in enumerate(zip(cases, samples, strict=True)):
             steps.next(f"timing {case.graph}, {case.length} sub-words, threads: {threads}")
-            case.run()  # unrecorded: another graph had the caches
-            had += _turn(case, plan)
+            first = (turn * len(cases) + place) * plan.runs  # each turn has texts of its own, as far as they go
+            case.run(first - 1)  # unrecorded: another graph had the caches
+            had += _turn(case, first, plan)
     timings = []
     for case, had in zip(cases, samples, strict=True):
         clock, cpu = [both[0] for both in had], [both[1] for both in had]
         waiting = max(0.0, 1 - sum(cpu) / sum(clock)) if threads == 1 else None
         # What is to be predicted is the device, not what else runs on it while it is calibrated.
         own = cpu if threads == 1 and FINE_CLOCK else clock
-        timings.append(Timing(case.graph, case.length, summarize(own), waiting))
+        timings.append(Timing(case.graph, case.length, case.tokens, summarize(own), waiting))
     return timings
 
 
-def _turn(case: _Case, plan: KernelPlan) -> list[tuple[float, float]]:
+def _turn(case: _Case, first: int, plan: KernelPlan) -> list[tuple[float, float]]:
     had: list[tuple[float, float]] = []
     deadline = time.perf_counter() + plan.seconds
     while len(had) < plan.runs and (not had or time.perf_counter() < deadline):
-        had.append(case.run())
+        had.append(case.run(first + len(had)))
     return had
 
 
-def _open(folder: Path, graphs: Sequence[Graph], threads: int, left_out: list[LeftOut]) -> Iterator[_Case]:
-    """A session per graph; one that cannot be opened is added to `left_out` with its reason."""
+def _open(
+    folder: Path, graphs: Sequence[Graph], plan: KernelPlan, texts: _Texts, threads: int, left_out: list[LeftOut]
+) -> Iterator[_Case]:
+    """A warm session per graph; one that cannot be opened or run is added to `left_out` with its reason."""
     ort = load_onnxruntime()
-    random = np.random.default_rng(1)
     for graph in graphs:
         free = free_memory()
         if free is not None and PACKED * graph.bytes > free:
@@ -214,47 +228,35 @@ def _open(folder: Path, graphs: Sequence[Graph], threads: int, left_out: list[Le
         try:
             options = session_options(threads)
             session = ort.InferenceSession(str(folder / graph.path), options, providers=["CPUExecutionProvider"])
+            cases = [_case(graph, length, session, texts) for length in graph.lengths]
+            for case in cases:
+                for number in range(plan.warm_runs):
+                    case.run(number)
         except Exception as error:  # onnxruntime's exceptions have no common base of their own
             left_out.append(LeftOut(graph.name, (str(error).splitlines() or [type(error).__name__])[0]))
-            continue
-        for length in graph.lengths:
-            yield _Case(graph.name, length, session, _feed(graph, length, random))
+        else:
+            yield from cases
 
 
-def _feed(graph: Graph, length: int, random: np.random.Generator) -> dict[str, np.ndarray]:
+def _case(graph: Graph, length: int, session: Any, texts: _Texts) -> _Case:
+    if graph.feeds:
+        inputs = _inputs(graph, length)
+        return _Case(graph.name, length, length, lambda number: session.run(None, inputs))
+    logits, words = session_logits(session), texts.of_length[length]
+
+    def tag(number: int) -> object:
+        return word_logits(logits, texts.encoder, words[number % len(words)])
+
+    return _Case(graph.name, length, texts.tokens[length], tag)
+
+
+def _inputs(graph: Graph, length: int) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(1)
+    shapes = [[length if size is None else size for size in feed.shape] for feed in graph.feeds]
     return {
-        feed.name: random.integers(
-            feed.low, feed.high, [length if size is None else size for size in feed.shape]
-        ).astype(feed.dtype)
-        for feed in graph.feeds
+        feed.name: random.integers(feed.low, feed.high, shape).astype(feed.dtype)
+        for feed, shape in zip(graph.feeds, shapes, strict=True)
     }
-
-
-def _tokenizing(folder: Path, plan: KernelPlan) -> tuple[Tokenizing, ...]:
-    """Words to windows and rows, with a model that takes no time."""
-    text = plan.text
-    encoder = WordEncoder.load(folder, max(text.lengths))
-    none = np.zeros((1, max(text.lengths), LABELS), np.float32)
-
-    def logits(input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
-        return none[:, : input_ids.shape[1]]
-
-    def subwords(word: str) -> int:
-        return len(encoder.sub_words([word])[0])
-
-    clock = time.process_time if FINE_CLOCK else time.perf_counter
-    found = []
-    for length in text.lengths:
-        texts = texts_of_length(text.sentences, subwords, length, TEXTS)
-        samples = []
-        for words in texts * plan.rounds:
-            begun = clock()
-            word_logits(logits, encoder, words)
-            samples.append(1000 * (clock() - begun))
-        tokens = [sum(window.input_ids.size for window in encoder.windows(words)) for words in texts]
-        words_each = sum(map(len, texts)) / len(texts)
-        found.append(Tokenizing(length, sum(tokens) / len(tokens), words_each, summarize(samples)))
-    return tuple(found)
 
 
 def _write(path: Path, text: str) -> None:
@@ -270,9 +272,7 @@ def _write(path: Path, text: str) -> None:
     except OSError as error:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
-        raise UserError(
-            f"Cannot write {path}: {error.strerror}.", "Name a file in a folder with free space."
-        ) from error
+        raise UserError(f"Cannot write {path}: {error.strerror}.", "Name a file where there is space.") from error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

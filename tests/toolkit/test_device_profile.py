@@ -8,16 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from calibration.device.record import toml
 from export.runtime.errors import UserError
+from tests.calibration.device.simulated import CALIBRATION
 from toolkit.device_profile import (
     PROFILES,
     VARIANTS,
     Budgets,
     DeviceProfile,
+    check_device_name,
     device_profile_names,
     load_device_profile,
 )
+from toolkit.measure.roofline import Roofline
 
+# Without those that this machine's user has calibrated.
+SHIPPED = [name for name in device_profile_names() if load_device_profile(name).calibration is None]
 MINIMAL = """
 name = "mine"
 description = "a board"
@@ -40,7 +46,7 @@ def written(tmp_path: Path, text: str) -> str:
 
 
 def test_the_targets_are_the_documented_ones() -> None:
-    assert device_profile_names() == [
+    assert SHIPPED == [
         "android-low",
         "android-mid",
         "cpu",
@@ -53,7 +59,7 @@ def test_the_targets_are_the_documented_ones() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", device_profile_names())
+@pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_profile_is_complete_and_states_a_basis_for_each_limit(name: str) -> None:
     profile = load_device_profile(name)
     assert profile.name == name
@@ -63,7 +69,12 @@ def test_a_shipped_profile_is_complete_and_states_a_basis_for_each_limit(name: s
         assert getattr(profile.budgets, field.name) is not None
         assert profile.basis[field.name] != "not stated", field.name
     assert profile.basis["max_f1_loss_relative"] != "not stated"
+    assert profile.ram_mb is not None
     assert profile.budgets.peak_rss_bytes < 0.5 * profile.ram_mb * 1e6  # type: ignore[operator]
+    assert profile.calibration is None and profile.fingerprint is None
+    for field in dataclasses.fields(Roofline):
+        known = getattr(profile.roofline, field.name) is not None
+        assert known == (profile.basis[field.name] != "not stated"), field.name
     assert profile.this_machine == name.startswith("cpu")
     assert profile.external_data == name.startswith("rpi")
     assert "onnx-fp32" in profile.variants
@@ -131,6 +142,11 @@ def test_a_whole_number_is_good_enough_for_milliseconds(tmp_path: Path) -> None:
         (MINIMAL + "[budgets]\np95_ms = nan\n", "budgets.p95_ms", "0.001"),
         (MINIMAL + "[budgets]\ncold_start_ms = inf\n", "budgets.cold_start_ms", "1e+07"),
         (MINIMAL + "[budgets]\np95_length = 100\n", "budgets.p95_length", "16, 32, 64, 128"),
+        (MINIMAL + "[roofline]\nclock_ghz = -1.5\n", "roofline.clock_ghz", "from 0.01 to 20"),
+        (MINIMAL + "[roofline]\nmemory_gb_s = nan\n", "roofline.memory_gb_s", "0.01"),
+        (MINIMAL + "[roofline]\nclock = 1\n", "roofline.clock", "clock_ghz"),
+        (MINIMAL.replace("ram_mb = 256", "ram_mb = 0"), "device.ram_mb", "at least 1"),
+        (MINIMAL + "[calibration]\nschema = 1\n", "measured", "is missing"),
         (MINIMAL + "[quality]\nmax_f1_loss_relative = 10\n", "quality.max_f1_loss_relative", "from 0 to 1"),
         ("device = 3\n" + MINIMAL.split("[device]")[0], "device", "a table"),
     ],
@@ -142,6 +158,22 @@ def test_a_mistake_names_file_key_and_what_is_allowed(tmp_path: Path, text: str,
     assert caught.value.message.startswith(f"{path}: ")
     assert re.search(rf"{re.escape(key)}\b", caught.value.message)
     assert told in str(caught.value)
+
+
+def test_a_calibrated_profile_must_run_with_threads_that_were_calibrated(tmp_path: Path) -> None:
+    text = MINIMAL + toml(CALIBRATION.tables()) + "\n"
+    profile = load_device_profile(written(tmp_path, text))
+    assert profile.calibration == CALIBRATION and profile.fingerprint == CALIBRATION.origin.fingerprint
+    four = text.replace("cores = 2", "cores = 4").replace('"onnx-int8"]', '"onnx-int8"]\nthreads = 4')
+    with pytest.raises(UserError, match=r"run\.threads: was calibrated with 1, 2 threads, not with 4"):
+        load_device_profile(written(tmp_path, four))
+
+
+def test_a_device_is_called_what_a_folder_may_be_called() -> None:
+    assert check_device_name("my-pi-4") == "my-pi-4"
+    for name in ("", "My-Pi", "a/b", "pi--4", "pi_4"):
+        with pytest.raises(UserError, match="cannot be called"):
+            check_device_name(name)
 
 
 def test_an_unknown_target_lists_the_choices() -> None:
@@ -163,8 +195,8 @@ def test_a_file_that_is_missing_or_not_toml_is_named(tmp_path: Path) -> None:
 
 def test_the_readme_lists_every_key_variant_and_file() -> None:
     readme = (PROFILES / "README.md").read_text(encoding="utf-8")
-    fields = {field.name for kind in (DeviceProfile, Budgets) for field in dataclasses.fields(kind)}
-    for key in fields - {"budgets", "basis", "source"}:
+    fields = {field.name for kind in (DeviceProfile, Budgets, Roofline) for field in dataclasses.fields(kind)}
+    for key in fields - {"budgets", "basis", "source", "roofline", "calibration"}:
         assert f"| `{key}` |" in readme, key
-    for name in (*VARIANTS, *(f"{name}.toml" for name in device_profile_names())):
+    for name in (*VARIANTS, *(f"{name}.toml" for name in SHIPPED)):
         assert f"`{name}`" in readme, name

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from export.runtime.machine import Machine
+from export.runtime.machine import Machine, describe_machine, machine_fingerprint
 from export.runtime.measurement import (
     Bucket,
     ColdStart,
@@ -17,6 +17,7 @@ from export.runtime.measurement import (
     Throughput,
 )
 from export.runtime.memory import Memory
+from tests.calibration.device.simulated import CALIBRATION
 from toolkit.counts import Counts
 from toolkit.device_profile import Budgets, DeviceProfile
 from toolkit.verdict import (
@@ -123,8 +124,25 @@ def test_a_prediction_decides_only_where_its_checked_error_leaves_no_doubt(
 ) -> None:
     figures = replace(HERE, p95_ms=Figure(value, "predicted", error))
     row = next(row for row in budget_verdicts(figures, BOARD) if row.name == "p95_ms")
-    assert (row.verdict, row.observed, row.basis) == (expected, value, "predicted")
+    assert (row.verdict, row.observed) == (expected, value)
+    assert row.basis == ("predicted" if error else "unverified estimate")
     assert row.interval == (None if error is None else pytest.approx((0.8 * value, 1.2 * value)))
+
+
+def test_how_it_was_predicted_stands_in_the_note() -> None:
+    def note(error: float | None) -> str:
+        figures = replace(HERE, p95_ms=Figure(40.0, "predicted", error, "checked on a Cortex-A72"))
+        return next(row.note for row in budget_verdicts(figures, BOARD) if row.name == "p95_ms")
+
+    shown = "p95 latency at 64 sub-words 40.0 ms"
+    assert note(0.1) == f"{shown}, predicted within 10.0 %: checked on a Cortex-A72 (limit 50.0 ms)."
+    assert note(None) == f"{shown}, an unverified estimate: checked on a Cortex-A72 (limit 50.0 ms)."
+
+
+def test_an_error_of_more_than_all_of_it_leaves_no_negative_milliseconds() -> None:
+    figures = replace(HERE, p95_ms=Figure(10.0, "predicted", 1.5))
+    row = next(row for row in budget_verdicts(figures, BOARD) if row.name == "p95_ms")
+    assert row.interval == (0.0, 25.0) and row.verdict == "pass"
 
 
 def test_a_budget_that_the_profile_does_not_set_is_left_out() -> None:
@@ -203,6 +221,24 @@ def test_figures_of_a_measurement_are_in_the_units_of_the_budgets() -> None:
         p95_ms=Figure(6.4, "measured here"),
         cold_start_ms=Figure(750.0, "measured here"),
     )
+
+
+def calibrated(profile: DeviceProfile, machine: Machine) -> DeviceProfile:
+    origin = replace(CALIBRATION.origin, fingerprint=machine_fingerprint(machine))
+    return replace(profile, calibration=replace(CALIBRATION, origin=origin))
+
+
+def test_a_calibrated_profile_is_of_the_machine_with_its_fingerprint() -> None:
+    here = replace(describe_machine(), cpu="Cortex-A72")
+    there = replace(here, cpu="Cortex-A76")
+    measured = replace(measurement(peak=70_000_000), machine=here)
+    for profile, decided in ((calibrated(BOARD, here), True), (calibrated(LAPTOP, there), False)):
+        figures = figures_of(measured, profile.budgets, profile.fingerprint)
+        assert figures.p95_ms.basis == ("measured on the device" if decided else "measured here")
+        found = outcomes(budget_verdicts(figures, profile))
+        assert (found["p95_ms"], found["cold_start_ms"]) == (("pass",) * 2 if decided else ("undecided",) * 2)
+    # Without a calibration the profile itself says whether it is this machine.
+    assert outcomes(budget_verdicts(figures_of(measured, LAPTOP.budgets), LAPTOP))["p95_ms"] == "pass"
 
 
 def test_what_the_machine_does_not_tell_stays_unknown() -> None:

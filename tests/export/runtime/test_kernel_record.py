@@ -21,7 +21,6 @@ from export.runtime.kernel_record import (
     Sweep,
     TextPlan,
     Timing,
-    Tokenizing,
     read_plan,
 )
 from export.runtime.machine import describe_machine
@@ -30,7 +29,7 @@ from export.runtime.measurement import summarize
 PLAN = KernelPlan(
     data=(DataFile("int8.data", "int8", 4096),),
     graphs=(Graph("edge int8", "00.onnx", 4096, (16, 64), (Feed("input_ids", "int64", (1, None), 4, 100),)),),
-    text=TextPlan("tokenizer.json", (16,), (("a", "b"),)),
+    text=TextPlan("tokenizer.json", (("a", "b"),)),
     threads=(1, 2),
 )
 ROOM = Conditions(None, None, None, None, None)
@@ -43,8 +42,7 @@ RESULT = KernelResult(
     after=replace(ROOM, throttled=("throttled",)),
     copy_gb_s=None,
     cold_read_mb_s=90.5,
-    tokenizing=(Tokenizing(16, 15.5, 9.0, summarize([0.1])),),
-    sweeps=(Sweep(1, (Timing("edge int8", 16, summarize([1.0, 2.0]), None),), (LeftOut("big", "no room"),)),),
+    sweeps=(Sweep(1, (Timing("edge int8", 16, 15.5, summarize([1.0, 2.0]), None),), (LeftOut("big", "no room"),)),),
 )
 
 

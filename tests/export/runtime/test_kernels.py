@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -56,7 +57,7 @@ def plan(tmp_path: Path, bundle_folder: Path) -> Path:
             Graph("a", "a.onnx", 4 * ROWS * WIDTH, (8, 16), (IDS,)),
             Graph("b", "b.onnx", ROWS * WIDTH, (8,), (IDS,)),
         ),
-        text=TextPlan("tokenizer.json", (8, 16), (("Samia", "Suluhu"), ("na", "Hassan", "Arusha"))),
+        text=TextPlan("tokenizer.json", (("Samia", "Suluhu"), ("na", "Hassan", "Arusha"))),
         threads=(1, 2),
         rounds=3,
         runs=4,
@@ -85,18 +86,53 @@ def test_every_graph_is_timed_at_every_length_with_every_number_of_threads(plan:
         assert all(timing.latency.samples == 3 * 4 and timing.latency.minimum > 0 for timing in sweep.timings)
         assert all((timing.waiting is None) == (sweep.threads == 2) for timing in sweep.timings)
         assert sweep.left_out == ()
-    assert [found.length for found in result.tokenizing] == [8, 16]
-    assert all(3 < found.tokens <= found.length and found.latency.p50 > 0 for found in result.tokenizing)
     assert result.copy_gb_s is None or result.copy_gb_s > 0
     assert result.seconds > 0 and result.machine.onnxruntime
-    # 3 steps before, then 3 rounds of 3 cases with 2 settings; the total is known from the first.
-    assert len(told) == 3 + 18 and {total for _, total, _ in told} == {21 * 5000}
-    assert [done for done, _, _ in told] == [5000 * number for number in range(21)]
+    # 2 steps before, then 3 rounds of 3 cases with 2 settings; the total is known from the first.
+    assert len(told) == 2 + 18 and {total for _, total, _ in told} == {20 * 5000}
+    assert [done for done, _, _ in told] == [5000 * number for number in range(20)]
+
+
+@pytest.fixture
+def tagger(plan: Path, bundle_folder: Path) -> Path:
+    """The plan with a graph that is given words."""
+    shutil.copy(bundle_folder / "onnx" / "model.onnx", plan.parent / "tagger.onnx")
+    content = load(plan)
+    graphs = (content.graphs[0], Graph("tagger", "tagger.onnx", 100, (5, 9), ()))
+    return save(plan, replace(content, graphs=graphs, threads=(1,), rounds=2, runs=2, seconds=60.0))
+
+
+def test_a_tagger_is_timed_from_words_to_rows(tagger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, tuple[str, ...]]] = []
+    real = kernels.word_logits
+
+    def spy(logits: Any, encoder: Any, words: Any) -> np.ndarray:
+        seen.append((id(encoder), tuple(words)))
+        return real(logits, encoder, words)
+
+    monkeypatch.setattr(kernels, "word_logits", spy)
+    timings = time_plan(tagger, tmp_path).sweeps[0].timings
+    assert [(timing.graph, timing.length) for timing in timings] == [
+        ("a", 8),
+        ("a", 16),
+        ("tagger", 5),
+        ("tagger", 9),
+    ]
+    assert [timing.tokens for timing in timings[:2]] == [8, 16]
+    # <s>, </s> and the words that fit: a name is one sub-word, "na" three.
+    assert [timing.tokens for timing in timings[2:]] == [
+        pytest.approx((4 + 5) / 2),
+        pytest.approx((9 + 9) / 2, abs=1),
+    ]
+    assert len(seen) == 2 * (1 + 2 * 3)  # warm-up, then in each round one more than is recorded
+    assert len({words for _, words in seen}) > 2 and len({encoder for encoder, _ in seen}) > 1
 
 
 def test_graphs_take_turns(plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[tuple[str, int]] = []
-    monkeypatch.setattr(kernels._Case, "run", lambda case: ran.append((case.graph, case.length)) or (1.0, 0.75))
+    monkeypatch.setattr(
+        kernels._Case, "run", lambda case, number: ran.append((case.graph, case.length)) or (1.0, 0.75)
+    )
     save(plan, replace(load(plan), threads=(1,), rounds=2, runs=2, warm_runs=1))
     result = time_plan(plan, tmp_path)
     cases = [("a", 8), ("a", 16), ("b", 8)]
@@ -108,7 +144,7 @@ def test_graphs_take_turns(plan: Path, tmp_path: Path, monkeypatch: pytest.Monke
 def test_waiting_for_another_program_counts_only_with_more_than_one_thread(
     plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kernels._Case, "run", lambda case: (1.0, 0.75))
+    monkeypatch.setattr(kernels._Case, "run", lambda case, number: (1.0, 0.75))
     one, two = time_plan(plan, tmp_path).sweeps
     assert {timing.latency.p50 for timing in one.timings} == {0.75}
     assert {timing.latency.p50 for timing in two.timings} == {1.0}
@@ -175,10 +211,18 @@ def test_a_graph_that_cannot_be_opened_is_left_out_with_its_reason(
     assert "do not fit in memory" in sweep.left_out[0].reason and sweep.left_out[1].reason
 
 
+def test_a_graph_that_fails_when_it_runs_is_left_out_too(plan: Path, tmp_path: Path) -> None:
+    content = load(plan)
+    beyond = replace(content.graphs[0], name="beyond", feeds=(replace(IDS, low=ROWS, high=ROWS + 1),))
+    save(plan, replace(content, graphs=(*content.graphs, beyond), threads=(1,), rounds=1))
+    (left,) = time_plan(plan, tmp_path).sweeps[0].left_out
+    assert left.graph == "beyond" and "out of data bounds" in left.reason
+
+
 def test_a_device_that_opens_nothing_says_why(plan: Path, tmp_path: Path) -> None:
     for name in ("a.onnx", "b.onnx"):
         (plan.parent / name).write_bytes(b"no graph")
-    with pytest.raises(UserError, match="No graph could be opened; a: "):
+    with pytest.raises(UserError, match="No graph could be timed; a: "):
         time_plan(plan, tmp_path)
 
 
