@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from .errors import UserError
-from .heap import release_memory
+from .heap import release_memory, share_one_heap
 from .lines import LARGE, MAX_LINE, answer_line, answer_lines, read_lines
 from .tagger import Tagger
 
@@ -24,6 +24,7 @@ CONNECTIONS = 8  # answered side by side
 BACKLOG = 64  # connections that wait for their turn; a client that won't wait is told EAGAIN when it is full
 WRITE_TIMEOUT = 30.0  # seconds a client may take to receive one answer
 GRACE = 2.0  # seconds for sending what has been answered when the server is told to end
+POLL = 1.0  # seconds between looks whether it was told
 
 
 class _Stop(BaseException):
@@ -46,14 +47,16 @@ def serve(tagger: Tagger, path: Path | None = None, max_line: int = MAX_LINE) ->
     """
     tagger.tag("Arusha")  # a broken bundle ends here and not at the first request, which is answered sooner too
     release_memory()  # what loading has freed
+    share_one_heap()
+    told = threading.Event()
     try:
-        with _ended_by_signals():
+        with _ended_by_signals(told):
             if path is None:
                 answer_lines(tagger, sys.stdin.buffer, sys.stdout.buffer, max_line)
             else:
                 with _listening(path) as listener:
                     print(f"Listening on {path}; SIGTERM or Ctrl-C ends it.", file=sys.stderr, flush=True)
-                    _Server(tagger, max_line).run(listener)
+                    _Server(tagger, max_line).run(listener, told)
     except _Stop as stop:
         if path is None:
             # What is still to be written is a part of a line, and its reader may have stopped reading.
@@ -63,12 +66,17 @@ def serve(tagger: Tagger, path: Path | None = None, max_line: int = MAX_LINE) ->
 
 
 @contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Within, the first SIGTERM or SIGINT raises _Stop, and a second one ends the process at once."""
+def _ended_by_signals(told: threading.Event) -> Iterator[None]:
+    """Within, the first SIGTERM or SIGINT raises _Stop, and a second one ends the process at once.
+
+    Args:
+        told: is set as well: an exception is lost when the signal comes inside a `__del__` or a weakref's callback.
+    """
 
     def stop(number: int, frame: FrameType | None) -> None:
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, signal.SIG_DFL)
+        told.set()
         raise _Stop(0 if number == signal.SIGTERM else 130)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -143,12 +151,18 @@ class _Server:
         self._tagging = ThreadPoolExecutor(max_workers=1)
         self._threads: dict[threading.Thread, socket.socket] = {}
 
-    def run(self, listener: socket.socket) -> None:
-        """Accept connections until an exception ends it, then finish what is being answered."""
+    def run(self, listener: socket.socket, told: threading.Event) -> None:
+        """Accept connections until told to end or an exception ends it, then finish what is being answered."""
+        listener.settimeout(POLL)
         try:
-            while True:
-                self._slots.acquire()
-                connection, _ = listener.accept()
+            while not told.is_set():
+                if not self._slots.acquire(timeout=POLL):
+                    continue
+                try:
+                    connection, _ = listener.accept()
+                except TimeoutError:
+                    self._slots.release()
+                    continue
                 thread = threading.Thread(target=self._converse, args=(connection,), daemon=True)
                 self._threads[thread] = connection
                 thread.start()

@@ -142,9 +142,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)
+    golden = chosen.bundle / "golden.jsonl"
+    if not golden.is_file():
+        parser.error(f"{golden} is missing: give the folder of a bundle")
     with tempfile.TemporaryFile() as errors:
         server = Server(chosen.bundle, chosen.threads, errors)
-        texts = random_texts(chosen.bundle / "golden.jsonl", chosen.seed)
+        texts = random_texts(golden, chosen.seed)
         try:
             finished, failure = soak(server, texts, chosen.minutes)
         finally:
