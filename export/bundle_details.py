@@ -9,6 +9,7 @@ from typing import Any
 
 from export.card import Card
 from export.manifest import Alternative, KnownBadRuntime, Licence, Manifest, TestedRuntime
+from export.runtime.compatibility import KNOWN_BAD
 from export.runtime.files import LABEL_FILES, TOKENIZER_FILES
 from export.sbom import Package, installed_packages
 
@@ -19,7 +20,7 @@ MODEL_FOLDER_FILES = (*LABEL_FILES, *TOKENIZER_FILES)
 # changed).
 TOLERANCES = {"fp32": 0.01}
 DEFAULT_TOLERANCE = 1.0
-KNOWN_BAD = (KnownBadRuntime("onnxruntime", "1.21.0", "SIGILL on Cortex-A53 and A72 (onnxruntime#23957, #24112)"),)
+KNOWN_BAD_RUNTIMES = tuple(KnownBadRuntime("onnxruntime", bad.version, bad.reason) for bad in KNOWN_BAD)
 NORMALISATION = "the normalizer of tokenizer.json, applied to each word; offsets refer to the text before it"
 WORD_RULE = (
     "punctuation and symbols stand apart; apostrophes inside a word, and . , : between digits, do not; "
@@ -63,7 +64,7 @@ class BundleDetails:
     word_rule: str = WORD_RULE
     alternatives: tuple[Alternative, ...] = ()
     tested_runtimes: tuple[TestedRuntime, ...] = ()
-    known_bad_runtimes: tuple[KnownBadRuntime, ...] = KNOWN_BAD
+    known_bad_runtimes: tuple[KnownBadRuntime, ...] = KNOWN_BAD_RUNTIMES
     packages: tuple[Package, ...] = field(default_factory=installed_packages)
     evidence: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     zip_evidence: bool = False

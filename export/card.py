@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from export.manifest import NON_COMMERCIAL, Manifest
+from export.runtime.compatibility import PACKAGES
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
 
@@ -81,7 +82,7 @@ def model_card(manifest: Manifest, card: Card) -> str:
     lines = ["---", *(f"{key}: {json.dumps(value)}" for key, value in front.items()), "---", ""]
     lines += [f"# {escape(manifest.name)}", "", escape(card.summary), ""]
     lines += table(("what", "value"), facts)
-    lines += ["## Use", "", "    " + _command(card.example), ""]
+    lines += ["## Use", "", *_use(card.example)]
     lines += ["Opens as a folder in transformers.js and in optimum's ORTModelForTokenClassification too.", ""]
     if card.scores:
         lines += ["## How good it is", "", "Entity F1 with its 95 % interval:", "", *_scores(card.scores)]
@@ -94,9 +95,17 @@ def model_card(manifest: Manifest, card: Card) -> str:
     return "\n".join(lines)
 
 
-def _command(example: str) -> str:
+def _use(example: str) -> list[str]:
     quoted = " ".join(example.split()).replace("'", "'\\''")
-    return f"python runtime/tagger.py '{quoted}'"
+    return [
+        f"    python3 runtime/tagger.py '{quoted}'",
+        "    python3 runtime/tagger.py --serve      JSON lines in, JSON lines out, for as long as it is needed",
+        "    python3 runtime/measure.py             how fast it is here, and whether it answers right",
+        "",
+        f"Needs Python 3.11 to 3.13 on a 64-bit system, and once: `python3 -m pip install {PACKAGES}` "
+        "(on Raspberry Pi OS in an environment: `python3 -m venv env`, then env/bin/python3).",
+        "",
+    ]
 
 
 def _scores(scores: Sequence[CardScore]) -> list[str]:

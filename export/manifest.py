@@ -12,9 +12,9 @@ from typing import Any
 
 from export.names import collisions
 from export.runtime.errors import UserError
+from export.runtime.manifest import SCHEMA_VERSION
 from export.strict_json import loads, violations
 
-SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 GOLDEN = "golden.jsonl"
 EVIDENCE = "evidence"

@@ -11,6 +11,7 @@ from typing import Any
 from export.bundle import BundleDetails, write_bundle
 from export.card import Card, CardScore
 from export.manifest import Alternative, Licence, TestedRuntime, licence_line
+from export.runtime.manifest import Setting
 from export.variants import VARIANTS
 from toolkit import __version__
 from toolkit.folders import folder_labels
@@ -36,6 +37,7 @@ class Assembled:
     request: Request
     run: Run
     entries: Sequence[Entry]
+    setting: Setting
     selection: Selection
     chosen: Entry
     verdict: Verdict
@@ -62,7 +64,8 @@ def assemble_bundle(done: Assembled) -> tuple[RunRecord, Path, Path]:
         licences=licences,
         card=model_card(done),
         temperature=confidence["temperature"],
-        threads=run.profile.threads,
+        threads=done.setting.threads,
+        prepacking=done.setting.prepacking,
         alternatives=alternatives,
         tested_runtimes=(TestedRuntime("onnxruntime", library_versions(("onnxruntime",))["onnxruntime"]),),
         evidence={

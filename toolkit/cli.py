@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ EPILOG = """examples:
 exit codes: 0 done; 1 a verdict failed or a bundle is not to be trusted; 2 bad input or usage
 """
 LARGEST_SEED = 2**32 - 1  # numpy's
+MOST_MINUTES = 24 * 60
 Parsers = argparse._SubParsersAction  # argparse has no public name for it
 
 
@@ -133,11 +135,17 @@ def _profile(parsers: Parsers[argparse.ArgumentParser]) -> None:
         "profile",
         commands.profile,
         "measure a bundle on this machine",
-        "Cold start, latency by length, throughput and memory of a bundle on this machine, written to its evidence/ "
-        "folder. Needs no torch.",
+        "Answers, cold start, latency by length, memory, the best number of threads and energy of a bundle, written "
+        "to its evidence/ folder. Needs no torch. With --host the same on a Raspberry Pi over ssh, which needs only "
+        "Python. Exit code 1 if the bundle answers otherwise there than when it was made.",
     )
     profile.add_argument("bundle", nargs="?", default="", help="a bundle's folder")
+    profile.add_argument("--host", default="", help="measure there: an ssh destination, such as pi@raspberrypi.local")
     profile.add_argument("--threads", type=_threads, help="of the model; default: the bundle's")
+    profile.add_argument("--sustained", type=_minutes, default=0.0, metavar="MINUTES",
+                         help="then work so long without a pause, to see it throttle; 10 is advised")  # fmt: skip
+    profile.add_argument("--quick", action="store_true",
+                         help="a tenth of everything: to see that it works, not to decide anything")  # fmt: skip
 
 
 def _evaluate(parsers: Parsers[argparse.ArgumentParser]) -> None:
@@ -230,6 +238,13 @@ def _threads(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
     return int(text)
+
+
+def _minutes(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 <= (minutes := float(text)) <= MOST_MINUTES:
+            return minutes
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes from 0 to {MOST_MINUTES}")
 
 
 def _folder(text: str) -> Path:

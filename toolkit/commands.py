@@ -62,17 +62,26 @@ def verify(options: Namespace) -> int:
 
 
 def profile(options: Namespace) -> int:
-    """Measure a bundle here and print what was found."""
+    """Measure a bundle here or on a host and print what was found; 1 if it gave wrong answers."""
     path = _named_bundle(options)
-    from export.runtime.measure import profile_bundle, profile_rows
+    from export.runtime.profile_table import profile_rows
+    from export.runtime.profiler import profile_bundle
 
     with console.progress("Measuring", 1) as advance:
-        found = profile_bundle(
-            path, threads=options.threads, progress=lambda done, total, what: advance(done / total)
+
+        def progress(done: int, total: int, what: str) -> None:
+            advance(done / total)
+
+        found, written = profile_bundle(
+            path,
+            threads=options.threads,
+            sustained_minutes=options.sustained,
+            quick=options.quick,
+            progress=progress,
         )
-    rows = [*profile_rows(found.measurement), ("written to", str(found.path))]
+    rows = [*profile_rows(found), ("written to", str(written))]
     console.table(f"{path} on this machine", ("what", "value"), rows)
-    return 0
+    return 0 if found.agreement.ok else 1
 
 
 def evaluate(options: Namespace) -> int:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from calibration.device.record import TABLES, Calibration, read_calibration
 from export.runtime.errors import UserError
 from export.runtime.texts import LENGTHS
+from toolkit.measure.roofline import Roofline
 
 PROFILES = Path(__file__).resolve().parent.parent / "device_profiles"
 VARIANTS = (
@@ -53,7 +55,7 @@ class DeviceProfile:
     Attributes:
         cores: how many, whatever their kind.
         isa: instruction set, such as x86_64, aarch64, wasm32 or cuda.
-        ram_mb: of the whole device, in MB (10^6 bytes).
+        ram_mb: of the whole device, in MB (10^6 bytes); None where it is not known.
         int8: the instructions that int8 arithmetic runs on there.
         int8_basis: where that is known from.
         this_machine: what is measured where the toolkit runs counts as measured on the device.
@@ -63,13 +65,15 @@ class DeviceProfile:
         max_f1_loss_relative: largest share of the teacher's F1 that may be lost (0.10 is a tenth).
         basis: for each limit, where it comes from.
         source: the file it was read from.
+        roofline: for an unverified estimate of latency.
+        calibration: measured on the device by `make calibrate-device`; predicts latency with a checked error.
     """
 
     name: str
     description: str
     cores: int
     isa: str
-    ram_mb: int
+    ram_mb: int | None
     int8: str
     int8_basis: str
     this_machine: bool
@@ -80,6 +84,13 @@ class DeviceProfile:
     max_f1_loss_relative: float
     basis: Mapping[str, str]
     source: Path
+    roofline: Roofline = field(default_factory=Roofline)
+    calibration: Calibration | None = None
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Of the machine that a calibrated profile describes; None where `this_machine` says it."""
+        return self.calibration.origin.fingerprint if self.calibration else None
 
 
 class _Key(NamedTuple):
@@ -99,13 +110,14 @@ _LIMITS = (
     "cold_start_ms",
     "max_f1_loss_relative",
 )
+_ROOFLINE = tuple(field.name for field in fields(Roofline))
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _LONGEST_MS = 1e7  # hours; TOML can write `inf`, which JSON cannot
 _SCHEMA: dict[str, dict[str, _Key]] = {
     "device": {
         "cores": _Key(int, low=1),
         "isa": _Key(str),
-        "ram_mb": _Key(int, low=1),
+        "ram_mb": _Key(int, default=None, low=1),
         "int8": _Key(str),
         "int8_basis": _Key(str, default="not stated"),
         "this_machine": _Key(bool, default=False),
@@ -123,7 +135,14 @@ _SCHEMA: dict[str, dict[str, _Key]] = {
         "cold_start_ms": _Key(float, default=None, low=0.001, high=_LONGEST_MS),
     },
     "quality": {"max_f1_loss_relative": _Key(float, default=DEFAULT_MAX_F1_LOSS, low=0.0, high=1.0)},
-    "basis": {name: _Key(str, default="not stated") for name in _LIMITS},
+    "roofline": {
+        "clock_ghz": _Key(float, default=None, low=0.01, high=20.0),
+        "int8_macs_per_cycle": _Key(float, default=None, low=0.1, high=1e5),
+        "fp32_macs_per_cycle": _Key(float, default=None, low=0.1, high=1e5),
+        "vector_bits": _Key(int, default=None, low=32, high=4096),
+        "memory_gb_s": _Key(float, default=None, low=0.01, high=1e4),
+    },
+    "basis": {name: _Key(str, default="not stated") for name in (*_LIMITS, *_ROOFLINE)},
 }
 _TOP = {"name": _Key(str), "description": _Key(str)}
 _TYPE_NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", list: "a list"}
@@ -156,19 +175,49 @@ def load_device_profile(name: str) -> DeviceProfile:
 
 
 def _read(path: Path) -> DeviceProfile:
+    return parse_device_profile(path, read_tables(path))
+
+
+def check_device_name(name: str) -> str:
+    """`name`, if a device may be called so.
+
+    Raises:
+        UserError: bundles and folders are named after devices, so only lower-case letters, digits and hyphens do.
+    """
+    if not _NAME.fullmatch(name):
+        raise UserError(
+            f"A device cannot be called {name!r}.", "Use lower-case letters, digits and hyphens, such as my-pi."
+        )
+    return name
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """The TOML of a device profile, unchecked.
+
+    Raises:
+        UserError: the file cannot be read or is not TOML.
+    """
     try:
-        tables = tomllib.loads(path.read_bytes().decode("utf-8"))
+        return tomllib.loads(path.read_bytes().decode("utf-8"))
     except OSError as error:
         raise UserError(f"Cannot read the device profile {path}: {error.strerror}.", "Check the path.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(
             f"{path} is not TOML: {error}.", "Correct the file; device_profiles/README.md shows its form."
         ) from error
-    _check_keys(path, "", tables, (*_TOP, *_SCHEMA))
+
+
+def parse_device_profile(path: Path, tables: Mapping[str, Any]) -> DeviceProfile:
+    """The profile in the tables of the file at `path`.
+
+    Raises:
+        UserError: an unknown key, a wrong type or a value out of range; the message names file and key.
+    """
+    _check_keys(path, "", tables, (*_TOP, *_SCHEMA, *TABLES))
     top = _values(path, "", {key: tables[key] for key in _TOP if key in tables}, _TOP)
     values = {table: _table(path, table, tables.get(table, {})) for table in _SCHEMA}
     device, run = values["device"], values["run"]
-    if not _NAME.fullmatch(top["name"]):  # bundles and folders are named after it
+    if not _NAME.fullmatch(top["name"]):
         raise _bad(path, "name", f"must be of lower-case letters, digits and hyphens, not {top['name']!r}")
     variants = _variants(path, run.pop("variants"))
     if run["threads"] > device["cores"]:
@@ -176,6 +225,10 @@ def _read(path: Path) -> DeviceProfile:
     if (length := values["budgets"]["p95_length"]) not in LENGTHS:
         measured = ", ".join(map(str, LENGTHS))
         raise _bad(path, "budgets.p95_length", f"latency is measured at {measured} sub-words, not at {length}")
+    calibration = read_calibration(path, tables)
+    if calibration and calibration.latency_model.for_threads(run["threads"]) is None:
+        counts = ", ".join(str(model.threads) for model in calibration.latency_model.threads)
+        raise _bad(path, "run.threads", f"was calibrated with {counts} threads, not with {run['threads']}")
     return DeviceProfile(
         **top,
         **device,
@@ -185,6 +238,8 @@ def _read(path: Path) -> DeviceProfile:
         max_f1_loss_relative=values["quality"]["max_f1_loss_relative"],
         basis=values["basis"],
         source=path,
+        roofline=Roofline(**values["roofline"]),
+        calibration=calibration,
     )
 
 

@@ -12,14 +12,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from export.runtime.machine import machine_fingerprint
+from export.runtime.machine import describe_machine, machine_fingerprint
+from export.runtime.manifest import Setting
 from export.runtime.measurement import Measurement
-from export.runtime.rounds import Protocol
+from export.runtime.protocol import Protocol
+from export.runtime.settings import SWEEP, recommend, settings_to_try, sweep_settings
+from export.runtime.sizes import model_files
 from export.variants import VARIANTS
 from toolkit.console import console
 from toolkit.counts import Counts, count_entities
 from toolkit.data.types import Labelled
 from toolkit.device_profile import DeviceProfile
+from toolkit.measure import interleave
 from toolkit.prediction import TORCH, WINDOW
 from toolkit.select import Candidate
 from toolkit.store import Artifact, Store, folder_bytes
@@ -107,23 +111,49 @@ class Observer:
         size = entry.measurement.sizes.total if entry.measurement else folder_bytes(entry.artifact.path)
         return Candidate(entry.name, entry.role, entry.variant, size, self.figures(entry), self.counts(entry, "dev"))
 
-    def measure(self, artifacts: Mapping[str, tuple[str, Artifact]]) -> dict[str, Measurement]:
+    def setting(self, variant: str, artifact: Artifact) -> Setting:
+        """The threads and prepacking to run a variant with, each measured beside the others on this machine.
+
+        On the device itself every number of threads is tried. For another device its profile says how many: only
+        whether prepacking pays for its memory is told by the same model on any machine.
+        """
+        external = len(model_files(artifact.path / VARIANTS[variant].model)) > 1
+        if self.profile.this_machine:
+            usable = describe_machine().cores or 1
+            tried = settings_to_try(min(usable, self.profile.cores), external)
+        else:
+            packed = (True, False) if external else (True,)
+            tried = tuple(Setting(self.profile.threads, prepacking) for prepacking in packed)
+        if len(tried) == 1:
+            return tried[0]
+
+        def build(out: Path, work: Path) -> dict[str, Any]:
+            sentences = [sentence.words for sentence in self.data.dev]
+            subject = self._measurable("model", variant, artifact, tried[0]).subject()
+            with console.progress("Trying settings", 1) as advance:
+                results = sweep_settings(
+                    subject, sentences, tried, progress=lambda done, total, what: advance(done / total)
+                )
+            return {"recommended": asdict(recommend(results)), "settings": [asdict(result) for result in results]}
+
+        config = {
+            "machine": machine_fingerprint(),
+            "variant": variant,
+            "tried": [asdict(setting) for setting in tried],
+            "protocol": asdict(SWEEP),
+        }
+        stored = self.store.run("settings", config, {"artifact": artifact.digest, "data": self.data.digest}, build)
+        return Setting(**stored.report["recommended"])
+
+    def measure(self, artifacts: Mapping[str, tuple[str, Artifact]], setting: Setting) -> dict[str, Measurement]:
         """Size, cold start, latency and memory of each, in turns; the first is what ratios refer to.
 
         Args:
             artifacts: name -> (variant, artifact).
+            setting: of every session; PyTorch takes its threads only.
         """
-        from toolkit.measure import interleave
-
         candidates = [
-            interleave.Candidate(
-                name,
-                "torch" if variant == TORCH else VARIANTS[variant].backend,
-                artifact.path,
-                None if variant == TORCH else artifact.path / VARIANTS[variant].model,
-                WINDOW,
-            )
-            for name, (variant, artifact) in artifacts.items()
+            self._measurable(name, variant, artifact, setting) for name, (variant, artifact) in artifacts.items()
         ]
         protocol = Protocol()
 
@@ -133,7 +163,7 @@ class Observer:
                 measured = interleave.measure_candidates(
                     candidates,
                     sentences,
-                    self.profile.threads,
+                    setting.threads,
                     protocol,
                     progress=lambda done, total, what: advance(done / total),
                 )
@@ -141,7 +171,7 @@ class Observer:
 
         config = {
             "machine": machine_fingerprint(),
-            "threads": self.profile.threads,
+            "setting": asdict(setting),
             "protocol": asdict(protocol),
             "variants": {name: variant for name, (variant, _) in artifacts.items()},
         }
@@ -149,6 +179,18 @@ class Observer:
         inputs["data"] = self.data.digest
         stored = self.store.run("measure", config, inputs, build)
         return {name: Measurement.from_json(value) for name, value in stored.report.items()}
+
+    def _measurable(self, name: str, variant: str, artifact: Artifact, setting: Setting) -> interleave.Candidate:
+        """An artifact as measuring takes it."""
+        torch = variant == TORCH
+        return interleave.Candidate(
+            name,
+            "torch" if torch else VARIANTS[variant].backend,
+            artifact.path,
+            None if torch else artifact.path / VARIANTS[variant].model,
+            WINDOW,
+            setting.prepacking,
+        )
 
     def confidence(self, variant: str, artifact: Artifact) -> dict[str, Any]:
         """Temperature fitted on dev, calibration error on test, and F1 on raw text."""

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from export.runtime.errors import UserError
+from export.runtime.manifest import Setting
+from export.variants import VARIANTS, can_build
 from toolkit.assemble import Assembled, assemble_bundle
 from toolkit.console import console
 from toolkit.data.sources import resolve
@@ -61,9 +63,10 @@ def make_bundle(request: Request) -> Outcome:
     teacher = run.teacher()
     small, references = compress(run, recipe, teacher)
     entries = candidates(run, profile, small) + references
-    selection, chosen = measure_and_select(run, profile, entries)
+    setting = setting_for(run, entries)
+    selection, chosen = measure_and_select(run, profile, entries, setting)
     judged = judge(run, profile, chosen, entries)
-    done = Assembled(request, run, entries, selection, chosen, judged)
+    done = Assembled(request, run, entries, setting, selection, chosen, judged)
     record, bundle, report = assemble_bundle(done)
     return Outcome(record, judged, bundle, report)
 
@@ -95,8 +98,6 @@ def compress(run: Run, recipe: Recipe, teacher: Artifact) -> tuple[Artifact, lis
 
 def candidates(run: Run, profile: DeviceProfile, small: Artifact) -> list[Entry]:
     """The small model in each variant that the device profile asks for and this machine can make."""
-    from export.variants import can_build
-
     found = []
     for name in profile.variants:
         problem = can_build(name)
@@ -112,13 +113,24 @@ def candidates(run: Run, profile: DeviceProfile, small: Artifact) -> list[Entry]
     return found
 
 
-def measure_and_select(run: Run, profile: DeviceProfile, entries: Sequence[Entry]) -> tuple[Selection, Entry]:
+def setting_for(run: Run, entries: Sequence[Entry]) -> Setting:
+    """The session setting of the bundle and of all measurements: the best for the first ONNX candidate."""
+    for entry in entries:
+        if entry.role == "candidate" and VARIANTS[entry.variant].backend == "onnx":
+            return run.observer.setting(entry.variant, entry.artifact)
+    return Setting(run.profile.threads, prepacking=True)
+
+
+def measure_and_select(
+    run: Run, profile: DeviceProfile, entries: Sequence[Entry], setting: Setting
+) -> tuple[Selection, Entry]:
     """Evaluate and measure all entries; dev decides which one becomes the bundle."""
     for entry in entries:
         entry.predictions = run.observer.predict(entry.variant, entry.artifact)
     measured = [entry for entry in entries if entry.measured]
     measured.sort(key=lambda entry: entry.name != "teacher")  # the fp32 teacher is what ratios refer to
-    results = run.observer.measure({entry.name: (entry.variant, entry.artifact) for entry in measured})
+    artifacts = {entry.name: (entry.variant, entry.artifact) for entry in measured}
+    results = run.observer.measure(artifacts, setting)
     for entry in measured:
         entry.measurement = results[entry.name]
     selection = select([run.observer.candidate(entry) for entry in entries], profile)

@@ -39,6 +39,11 @@ _SCORE = (
     "export/runtime/session.py",
 )
 _FIT = ("toolkit/training.py", "toolkit/features.py", "toolkit/data/labelled.py")
+_MEASURED = (
+    *("protocol", "rounds", "worker", "process", "measurement", "records"),
+    *("memory", "machine", "sizes", "texts", "session"),
+)
+_MEASURE = (*(f"export/runtime/{name}.py" for name in _MEASURED), *_ENCODE)
 _PRUNING = tuple(
     f"toolkit/pruning/{name}.py" for name in ("encoder", "importance", "magnitude", "structured", "sparsity")
 )
@@ -89,22 +94,10 @@ STAGES: dict[str, Stage] = {
         ),
         (*_RUNTIME, *_TORCH),
     ),
+    "settings": Stage(1, ("export/runtime/settings.py", *_MEASURE), _RUNTIME),
     "measure": Stage(
-        1,
-        (
-            "toolkit/measure/interleave.py",
-            "toolkit/measure/torch_worker.py",
-            "export/runtime/rounds.py",
-            "export/runtime/worker.py",
-            "export/runtime/process.py",
-            "export/runtime/measurement.py",
-            "export/runtime/memory.py",
-            "export/runtime/machine.py",
-            "export/runtime/sizes.py",
-            "export/runtime/texts.py",
-            "export/runtime/session.py",
-            *_ENCODE,
-        ),
+        2,
+        ("toolkit/measure/interleave.py", "toolkit/measure/torch_worker.py", *_MEASURE),
         (*_RUNTIME, *_TORCH),
     ),
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from export.runtime.machine import machine_fingerprint
 from export.runtime.measurement import Measurement
 from toolkit.bootstrap import RelativeLoss, relative_loss
 from toolkit.counts import Counts
@@ -26,12 +27,15 @@ class Figure:
     Attributes:
         value: None where nobody knows; never 0 for unknown.
         basis: None with an unknown value.
-        relative_error: of a prediction, checked: 0.2 means the truth lies within 20 % of `value`.
+        relative_error: of a prediction, checked: 0.2 means that nine in ten predictions of artifacts that were
+            left out lay within 20 % of the truth. None: an unverified estimate, which decides nothing.
+        note: how it was predicted, or why that is unverified.
     """
 
     value: float | None = None
     basis: Basis | None = None
     relative_error: float | None = None
+    note: str = ""
 
 
 UNKNOWN = Figure()
@@ -88,18 +92,25 @@ class Verdict:
         return int(self.overall == "fail" or (strict and self.overall == "undecided"))
 
 
-def figures_of(measurement: Measurement, budgets: Budgets) -> Figures:
-    """The figures of a measurement made on this machine, at the length that the budgets name."""
+def figures_of(measurement: Measurement, budgets: Budgets, fingerprint: str | None = None) -> Figures:
+    """The figures of a measurement, at the length that the budgets name.
+
+    Args:
+        fingerprint: of the machine that a calibrated profile describes; what was measured on that machine was
+            measured on the device.
+    """
+    on_device = fingerprint is not None and fingerprint == machine_fingerprint(measurement.machine)
+    basis: Basis = "measured on the device" if on_device else "measured here"
     p95 = next((b.total.p95 for b in measurement.buckets if b.length == budgets.p95_length), None)
 
-    def here(value: float | None) -> Figure:
-        return UNKNOWN if value is None else Figure(value, "measured here")
+    def figure(value: float | None) -> Figure:
+        return UNKNOWN if value is None else Figure(value, basis)
 
     return Figures(
         download_bytes=measurement.sizes.zipped,
-        peak_rss_bytes=here(measurement.memory.peak),
-        p95_ms=here(p95),
-        cold_start_ms=here(1000.0 * measurement.cold_start.total),
+        peak_rss_bytes=figure(measurement.memory.peak),
+        p95_ms=figure(p95),
+        cold_start_ms=figure(1000.0 * measurement.cold_start.total),
     )
 
 
@@ -114,7 +125,8 @@ def verdict(
 
     Args:
         measured_on_target: figures 'measured here' were measured on the device the profile describes; by
-            default what the profile says (`this_machine`).
+            default what the profile says: `this_machine`, or for a calibrated one no, since `figures_of` knows
+            its machine.
     """
     budgets = (
         *budget_verdicts(figures, profile, measured_on_target),
@@ -129,7 +141,8 @@ def budget_verdicts(
     figures: Figures, profile: DeviceProfile, measured_on_target: bool | None = None
 ) -> tuple[BudgetVerdict, ...]:
     """Size, memory, latency and cold start against the profile's budgets; one it doesn't set is left out."""
-    on_target = profile.this_machine if measured_on_target is None else measured_on_target
+    here = profile.this_machine and profile.fingerprint is None
+    on_target = here if measured_on_target is None else measured_on_target
     limits = profile.budgets
     size = UNKNOWN if figures.download_bytes is None else Figure(figures.download_bytes, "measured here")
     latency = f"p95 latency at {limits.p95_length} sub-words"
@@ -199,12 +212,13 @@ def _decide(
 def _decide_predicted(name: str, shown: str, figure: Figure, value: float, limit: float, unit: str) -> BudgetVerdict:
     """A prediction decides only where its checked error leaves no doubt."""
     allowed = f"(limit {amount(limit, unit)})"
+    why = f": {figure.note}" if figure.note else ""
     if figure.relative_error is None:
-        note = f"{shown}, predicted with an error that nobody checked {allowed}."
-        return BudgetVerdict(name, value, limit, unit, "predicted", "undecided", note)
-    low, high = value * (1 - figure.relative_error), value * (1 + figure.relative_error)
+        note = f"{shown}, an unverified estimate{why} {allowed}."
+        return BudgetVerdict(name, value, limit, unit, "unverified estimate", "undecided", note)
+    low, high = max(0.0, value * (1 - figure.relative_error)), value * (1 + figure.relative_error)
     outcome: Outcome = "pass" if high <= limit else "fail" if low > limit else "undecided"
-    note = f"{shown}, predicted within {_percent(figure.relative_error)} {allowed}."
+    note = f"{shown}, predicted within {_percent(figure.relative_error)}{why} {allowed}."
     return BudgetVerdict(name, value, limit, unit, "predicted", outcome, note, (low, high))
 
 

@@ -17,6 +17,7 @@ from .character_table import TABLE
 
 Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
 UNASSIGNED = "c"
+KEPT_CLASSES = 4096
 
 _runs = re.findall(r"(\D)(\d*)", TABLE)
 _letters = "".join(letter for letter, _ in _runs)
@@ -29,9 +30,11 @@ def character_class(code: int) -> str:
 
 
 class _Classes(dict[int, str]):
-    """Class letters by code point for `str.translate`, looked up once per character seen."""
+    """Class letters by code point for `str.translate`, looked up once while they are in use."""
 
     def __missing__(self, code: int) -> str:
+        if len(self) >= KEPT_CLASSES:  # a tagger that runs for months may see all 1,114,112 of them
+            self.clear()
         letter = self[code] = character_class(code)
         return letter
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from .errors import UserError
-from .tagger import TaggedEntity, Tagger
+from .lines import MAX_LINE, answer_lines, encode_json, entity_fields
+from .tagger import Tagger
 
 HELP = """\
 Find people, organisations, places and dates in text, with offsets into that very text.
@@ -19,12 +19,14 @@ Find people, organisations, places and dates in text, with offsets into that ver
   python runtime/tagger.py "Rais Samia Suluhu Hassan alitembelea Arusha."
   python runtime/tagger.py --json - < lines.txt          one text per line, one JSON object per line
   python runtime/tagger.py --jsonl < texts.jsonl         {"id": …, "text": …} per line
+  python runtime/tagger.py --serve --socket tagger.sock  the same for programs that come and go
 """
 NOTES = """\
 Plain output: type, score, start-end in code points, text. From standard input each line of output begins with
 the number of the input line. JSON output also has UTF-8 byte and UTF-16 offsets; every end is exclusive.
-With --jsonl a bad line is answered by {"line": n, "error": …} and the rest goes on.
-Exit code: 0; 2 for a bad option, bad input or an incomplete bundle.
+With --jsonl and --serve a bad line is answered by {"line": n, "error": …} and the rest goes on. --serve answers
+until its input ends or SIGTERM comes; with --socket up to 8 programs at a time, all of this user.
+Exit code: 0; 2 for a bad option, bad input or an incomplete bundle; 130 after Ctrl-C.
 
 As a library:  from runtime import Tagger;  Tagger.load("path/to/bundle").tag("…")
 """
@@ -35,11 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     out = sys.stdout.buffer
     try:
-        if options.jsonl and options.text not in ([], ["-"]):
-            raise UserError("--jsonl reads standard input, not texts.", "Leave out the texts, or --jsonl.")
+        _check(options)
         tagger = Tagger.load(options.bundle, threads=options.threads)
+        if options.serve:
+            from .serve import serve
+
+            return serve(tagger, options.socket, options.max_line)
         if options.jsonl:
-            _answer_json_lines(tagger, sys.stdin.buffer, out)
+            answer_lines(tagger, sys.stdin.buffer, out, options.max_line)
         else:
             _answer_texts(tagger, options, out)
         out.flush()
@@ -61,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("text", nargs="*", help="texts; - or none: standard input, one per line")
     parser.add_argument("--json", action="store_true", help="one JSON object per text")
     parser.add_argument("--jsonl", action="store_true", help="JSON lines in and out")
+    parser.add_argument("--serve", action="store_true", help="JSON lines in and out, until told to end")
+    parser.add_argument("--socket", type=Path, metavar="PATH", help="with --serve: a Unix socket to make, mode 0600")
+    parser.add_argument(
+        "--max-line", type=_bytes, metavar="BYTES", default=MAX_LINE, help="longest JSON line (default: %(default)s)"
+    )
     parser.add_argument("--threads", type=_threads, metavar="N", help="default: what the bundle says")
     parser.add_argument(
         "--bundle",
@@ -78,6 +88,20 @@ def _threads(value: str) -> int:
     return int(value)
 
 
+def _bytes(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 1 << 30:
+        raise argparse.ArgumentTypeError(f"{value!r} is no number of bytes from 1 to {1 << 30}")
+    return int(value)
+
+
+def _check(options: argparse.Namespace) -> None:
+    for name in ("serve", "jsonl"):
+        if getattr(options, name) and options.text not in ([], ["-"]):
+            raise UserError(f"--{name} reads standard input, not texts.", f"Leave out the texts, or --{name}.")
+    if options.socket and not options.serve:
+        raise UserError("--socket needs --serve.", "Add --serve.")
+
+
 def _answer_texts(tagger: Tagger, options: argparse.Namespace, out: BinaryIO) -> None:
     """Tag the texts of the command line or the lines of standard input."""
     from_input = options.text in ([], ["-"])
@@ -87,7 +111,8 @@ def _answer_texts(tagger: Tagger, options: argparse.Namespace, out: BinaryIO) ->
     for number, text in texts:
         entities = tagger.tag(text)
         if options.json:
-            _write_json(out, {"text": text, "entities": [_fields(entity) for entity in entities]})
+            out.write(encode_json({"text": text, "entities": [entity_fields(entity) for entity in entities]}))
+            out.flush()
             continue
         prefix = f"{number}\t" if from_input or len(options.text) > 1 else ""
         for e in entities:
@@ -112,46 +137,3 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, str]]:
 
 def _without_line_end(line: str) -> str:
     return line.removesuffix("\n").removesuffix("\r")
-
-
-def _answer_json_lines(tagger: Tagger, stream: BinaryIO, out: BinaryIO) -> None:
-    """One JSON object per input line, in order; a line that cannot be read is answered by its error."""
-    for number, line in enumerate(stream, start=1):
-        answer: dict[str, Any] = {"line": number}
-        try:
-            request = _request(line)
-            if "id" in request:
-                answer = {"id": request["id"]}
-            if not isinstance(request.get("text"), str):
-                raise ValueError('it has no string "text"')
-            answer["entities"] = [_fields(entity) for entity in tagger.tag(request["text"])]
-        except ValueError as error:
-            answer["error"] = f"line {number}: {error}"
-        _write_json(out, answer)
-
-
-def _request(line: bytes) -> dict[str, Any]:
-    """The object of one input line; ValueError says what is wrong with it."""
-    try:
-        request = json.loads(line)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"byte {error.start} is not UTF-8") from error
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-    if not isinstance(request, dict):
-        raise ValueError("not a JSON object")
-    return request
-
-
-def _fields(entity: TaggedEntity) -> dict[str, Any]:
-    return {**entity._asdict(), "score": round(entity.score, 4)}
-
-
-def _write_json(out: BinaryIO, value: dict[str, Any]) -> None:
-    """One line of UTF-8; lone surrogates, which UTF-8 cannot hold, are written as \\u escapes."""
-    try:
-        line = json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError:
-        line = json.dumps(value).encode("ascii")
-    out.write(line + b"\n")
-    out.flush()

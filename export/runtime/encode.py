@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models
 
 from .errors import UserError
 from .files import read_json
@@ -30,7 +30,8 @@ CERTAIN = 1e4
 LONGEST_WORD = 8192
 """Characters of a word that are read: what fills a window with SentencePiece's longest pieces (16 characters)."""
 
-_KNOWN_WORDS = 2**14
+# What words read as is kept for so many of them, since most come again; not for long ones, which are rarely words.
+_KNOWN_WORDS, _KNOWN_LENGTH = 4096, 64
 _SPECIAL = ("<s>", "</s>", "<pad>", "<unk>", "<mask>")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _METASPACE = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}
@@ -77,14 +78,14 @@ class WordEncoder:
         self.vocab_size = max(len(specification["model"]["vocab"]), *(i + 1 for i in special.values()))
         try:
             normalizer = read_normalizer(composing(specification.get("normalizer")))
-            self._tokenizer = Tokenizer.from_str(json.dumps(_for_single_words(specification, special)))
+            self._tokenizer = _for_single_words(specification, special)
         except Exception as error:  # tokenizers raises bare Exception
             raise _unusable(source, str(error)) from error
 
         def read(word: str) -> str:
             return normalizer(_SURROGATE.sub("\ufffd", word[:LONGEST_WORD]))
 
-        self._read = lru_cache(_KNOWN_WORDS)(read)
+        self._read, self._read_known = read, lru_cache(_KNOWN_WORDS)(read)
 
     @classmethod
     def load(cls, folder: Path, max_length: int = 512) -> WordEncoder:
@@ -100,7 +101,7 @@ class WordEncoder:
         """Sub-word ids of all words in a row, int64 (n,), and the index of each one's word, int64 (n,)."""
         if not words:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        read = [self._read(word) for word in words]
+        read = [(self._read_known if len(word) <= _KNOWN_LENGTH else self._read)(word) for word in words]
         encoding = self._tokenizer.encode(read, is_pretokenized=True, add_special_tokens=False)
         return np.array(encoding.ids, np.int64), np.array(encoding.word_ids, np.int64)
 
@@ -224,24 +225,31 @@ def _special_ids(specification: dict[str, Any], source: str) -> dict[str, int]:
     return {token: ids[token] for token in _SPECIAL if token in ids}
 
 
-def _for_single_words(specification: dict[str, Any], special: dict[str, int]) -> dict[str, Any]:
-    """The tokenizer without normalizer, word splitter, post-processor and what reads text as special tokens."""
-    vocabulary = [list(entry) for entry in specification["model"]["vocab"]]
+def _for_single_words(specification: dict[str, Any], special: dict[str, int]) -> Tokenizer:
+    """The tokenizer without normalizer, word splitter, post-processor and what reads text as special tokens.
+
+    The vocabulary goes in as a list: read from JSON by the library it would cost 3 MB more at 6,000 pieces.
+    """
+    model = specification["model"]
+    vocabulary = [(piece, score) for piece, score in model["vocab"]]
     for index in special.values():
         if index < len(vocabulary):
             # Metaspace turns every space into ▁, so a piece that holds spaces matches no text.
-            vocabulary[index][0] = f" special {index} "
-    return {
+            vocabulary[index] = (f" special {index} ", vocabulary[index][1])
+    without_vocabulary = {
         "version": specification.get("version", "1.0"),
         "normalizer": None,
         "pre_tokenizer": _METASPACE,
-        "model": {**specification["model"], "vocab": vocabulary},
+        "model": {"type": "Unigram", "unk_id": 0, "vocab": vocabulary[:1]},
         "added_tokens": [],
         "post_processor": None,
         "decoder": None,
         "truncation": None,
         "padding": None,
     }
+    tokenizer = Tokenizer.from_str(json.dumps(without_vocabulary))
+    tokenizer.model = models.Unigram(vocabulary, model.get("unk_id"), bool(model.get("byte_fallback", False)))
+    return tokenizer
 
 
 def _unusable(source: str, reason: str) -> UserError:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-import types
-import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from .errors import UserError
 from .machine import Machine
 from .memory import Memory
+from .records import from_plain, to_plain
 
 SCHEMA = 1
 MEASURED_HERE = "measured here"
-Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
@@ -165,7 +162,7 @@ class Measurement:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists, numbers, strings and None; `from_json` gives an equal Measurement back."""
-        return {"schema": SCHEMA, **_plain(self)}
+        return {"schema": SCHEMA, **to_plain(self)}
 
     @classmethod
     def from_json(cls, data: Any) -> Measurement:
@@ -177,7 +174,7 @@ class Measurement:
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:
             found = data.get("schema") if isinstance(data, dict) else type(data).__name__
             raise UserError(f"This is not a measurement of schema {SCHEMA}: found {found!r}.", "Measure again.")
-        return _read(cls, {key: value for key, value in data.items() if key != "schema"}, "measurement")
+        return from_plain(cls, {key: value for key, value in data.items() if key != "schema"}, "measurement")
 
 
 def summarize(milliseconds: Sequence[float]) -> Summary:
@@ -190,38 +187,3 @@ def summarize(milliseconds: Sequence[float]) -> Summary:
         raise ValueError("no samples to summarize")
     p50, p90, p95, p99 = (float(value) for value in np.percentile(milliseconds, (50, 90, 95, 99)))
     return Summary(p50, p90, p95, p99, float(min(milliseconds)), float(np.mean(milliseconds)), len(milliseconds))
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _read(kind: type[Record], data: Any, where: str) -> Record:
-    """Build a dataclass from plain JSON, checking every key and type on the way."""
-    hints = typing.get_type_hints(kind)
-    if not isinstance(data, dict) or data.keys() != hints.keys():
-        odd = sorted(data.keys() ^ hints.keys()) if isinstance(data, dict) else data
-        raise UserError(f"Missing or unknown in {where}: {odd!r}.", "Measure again.")
-    return kind(**{key: _read_value(hint, data[key], f"{where}.{key}") for key, hint in hints.items()})
-
-
-def _read_value(hint: Any, value: Any, where: str) -> Any:
-    arguments = typing.get_args(hint)
-    if isinstance(hint, types.UnionType):  # only `X | None` occurs
-        return None if value is None else _read_value(arguments[0], value, where)
-    if dataclasses.is_dataclass(hint):
-        return _read(typing.cast(type, hint), value, where)
-    if typing.get_origin(hint) is tuple and isinstance(value, list):
-        kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)
-        if len(kinds) == len(value):
-            items = zip(kinds, value, strict=True)
-            return tuple(_read_value(kind, item, f"{where}[{at}]") for at, (kind, item) in enumerate(items))
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if hint in (str, int, float) and type(value) is hint:
-        return value
-    raise UserError(f"{where} has the wrong type: {value!r}.", "Measure again.")

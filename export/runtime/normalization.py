@@ -15,8 +15,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, get_args
 
-import numpy as np
-
 from .characters import Form, classes, normalize
 
 Normalizer = Callable[[str], str]
@@ -60,7 +58,7 @@ class CharacterMap:
         size = struct.unpack_from("<I", data)[0] if len(data) >= 4 else 0
         if size < 4 or size % 4 or 4 + size > len(data):
             raise ValueError("its character map is damaged")
-        self._units = np.frombuffer(data, "<u4", size // 4, 4).tolist()
+        self._units = memoryview(data[4 : 4 + size]).cast("I")  # little-endian, as every device here is
         self._strings = data[4 + size :]
 
     def __call__(self, text: str) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -79,10 +80,9 @@ class WorkerProcess:
         if not line:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout)
+            how, remedy = _ending(self._process.poll())
             raise UserError(
-                f"Measuring {self.name}: the process ended during '{cmd}' with exit status "
-                f"{self._process.poll()}.{self._last_words()}",
-                "If it was killed, memory ran out: close other programs. Otherwise the last line says why.",
+                f"Measuring {self.name}: the process ended during '{cmd}' {how}.{self._last_words()}", remedy
             )
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
@@ -127,6 +127,30 @@ class WorkerProcess:
         lines = self._stderr.read().decode("utf-8", errors="replace").split("\n")
         spoken = [line.strip() for line in lines if line.strip()]
         return f" Its last line: {spoken[-1][:500]}" if spoken else ""
+
+
+def _ending(status: int | None) -> tuple[str, str]:
+    """How a process ended, in words, and what to do about it."""
+    if status is None:
+        return "and does not close", "Run the same command again."
+    if status >= 0:
+        return f"with exit status {status}", "Its last line says why."
+    name = _signal_name(-status)
+    if name == "SIGILL":
+        return (
+            "by SIGILL, an illegal instruction: this onnxruntime does not fit this CPU",
+            "Install another release of onnxruntime; the bundle's manifest.json names those that were tested.",
+        )
+    if name == "SIGKILL":
+        return "by SIGKILL", "Most likely memory ran out: close other programs, or take a smaller bundle."
+    return f"by {name}: a library crashed", "Install another release of onnxruntime; its last line may say more."
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # real-time signals have no names
+        return f"signal {number}"
 
 
 def _environment(threads: int) -> dict[str, str]:

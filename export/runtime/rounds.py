@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,58 +24,13 @@ from .measurement import (
 )
 from .memory import Memory
 from .process import WorkerProcess
+from .protocol import MEMORY_TEXTS, Cost, Progress, Protocol, Steps, Subject
 from .sizes import artifact_sizes, model_digest
-from .texts import LENGTHS, texts_of_length
+from .texts import texts_of_length
 
 SENTENCES = "sentences"  # the bucket of sentences as they are
-MEMORY_TEXTS = 10  # of each length, before memory is read
-Progress = Callable[[int, int, str], None]
+PROBE_SECONDS = 1.0
 Answer = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How long and how often to measure. The default takes about 40 s for five small artifacts.
-
-    Attributes:
-        lengths: sub-words per text, with <s> and </s>.
-        rounds: turns each artifact gets at each length.
-        runs: recorded runs of one turn, each on its own text.
-        seconds: what the turns of one artifact at one length may take together; they get shorter, not fewer.
-        warm_runs, warm_seconds: both are reached before the first recorded run.
-        cold_starts: fresh processes per artifact, at least one …
-        cold_seconds: … and no further one after this many seconds.
-        timeout: seconds without an answer after which a process is given up, beyond what a turn may take.
-    """
-
-    lengths: tuple[int, ...] = LENGTHS
-    rounds: int = 5
-    runs: int = 20
-    seconds: float = 2.0
-    warm_runs: int = 5
-    warm_seconds: float = 0.2
-    cold_starts: int = 5
-    cold_seconds: float = 5.0
-    timeout: float = 120.0
-
-
-@dataclass(frozen=True)
-class Subject:
-    """One artifact and the module that answers for it.
-
-    Attributes:
-        folder: holds tokenizer.json and config.json.
-        model: the model file, or the folder of its weights.
-        worker: module to start, speaking the protocol of worker.py.
-        options: further fields of the `load` request.
-    """
-
-    name: str
-    backend: str
-    folder: Path
-    model: Path
-    worker: str
-    options: tuple[tuple[str, Any], ...] = ()
 
 
 def measure_subjects(
@@ -95,7 +50,7 @@ def measure_subjects(
     Args:
         subjects: at least one, with different names.
         sentences: words of each sentence, real text.
-        threads: of the model; the tokenizer has one.
+        threads: of the models that do not say; the tokenizer has one.
         zipped: also deflate the files, a second per 30 MB.
         progress: called with (steps done, steps in all, what comes next).
 
@@ -104,22 +59,24 @@ def measure_subjects(
     """
     plan = protocol or Protocol()
     sentences = [words for words in sentences if words]
-    texts = _texts(WordEncoder.load(subjects[0].folder), sentences, plan)
-    steps = _Steps(len(subjects) * (2 + plan.rounds * len(texts) + plan.cold_starts), progress)
-    sizes: dict[str, tuple[Sizes, str]] = {}
+    texts = texts_of(WordEncoder.load(subjects[0].folder), sentences, plan)
+    steps = Steps(len(subjects) * (2 + plan.rounds * len(texts) + plan.cold_starts), progress)
+    subjects = [replace(subject, threads=subject.threads or threads) for subject in subjects]
+    weighed: dict[tuple[Path, Path], tuple[Sizes, str]] = {}
     for subject in subjects:
         steps.next(f"weighing {subject.name}")
-        digest = model_digest(subject.folder, subject.model)
-        sizes[subject.name] = artifact_sizes(subject.folder, subject.model, zipped), digest
+        files = (subject.folder, subject.model)  # of one artifact at several settings they are the same
+        if files not in weighed:
+            weighed[files] = artifact_sizes(*files, zipped), model_digest(*files)
     answers: dict[tuple[str, str], list[Answer]] = {}
     loaded: dict[str, Answer] = {}
     with ExitStack() as stack:
         workers: dict[str, WorkerProcess] = {}
         for subject in subjects:
             steps.next(f"loading {subject.name}")
-            worker = stack.enter_context(WorkerProcess(subject.name, subject.worker, threads))
+            worker = stack.enter_context(worker_of(subject))
             workers[subject.name] = worker
-            loaded[subject.name] = _load(worker, subject, threads, plan)
+            loaded[subject.name] = load(worker, subject, plan.timeout)
             _warm(worker, texts, plan)
         for turn in range(plan.rounds):
             for bucket in texts:
@@ -134,49 +91,40 @@ def measure_subjects(
                     }
                     answer = worker.ask("time", plan.timeout + seconds, **request)
                     answers.setdefault((name, bucket), []).append(answer)
-    cold, memory = _fresh_processes(subjects, texts, threads, plan, steps)
+    cold, memory = _fresh_processes(subjects, texts, plan, steps)
     machine = describe_machine()
-    first = subjects[0].name
+    first = subjects[0]
     return {
         subject.name: Measurement(
             name=subject.name,
             backend=subject.backend,
             basis=MEASURED_HERE,
-            model_sha256=sizes[subject.name][1],
+            model_sha256=weighed[subject.folder, subject.model][1],
             measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            threads=threads,
+            threads=threads_of(subject),
             machine=machine,
             packages=tuple(sorted(loaded[subject.name]["packages"].items())),
-            sizes=sizes[subject.name][0],
+            sizes=weighed[subject.folder, subject.model][0],
             cold_start=cold[subject.name],
-            buckets=tuple(_bucket(length, answers[subject.name, str(length)], threads) for length in plan.lengths),
+            buckets=tuple(
+                _bucket(length, answers[subject.name, str(length)], threads_of(subject)) for length in plan.lengths
+            ),
             throughput=_throughput(answers[subject.name, SENTENCES]),
             memory=memory[subject.name],
             memory_imported=Memory(**loaded[subject.name]["memory_imported"]),
-            reference=first if len(subjects) > 1 else None,
-            speedups=_speedups(answers, first, subject.name, plan, threads) if len(subjects) > 1 else (),
+            reference=first.name if len(subjects) > 1 else None,
+            speedups=_speedups(answers, first, subject, plan) if len(subjects) > 1 else (),
         )
         for subject in subjects
     }
-
-
-class _Steps:
-    """Counts towards a known total for a progress bar."""
-
-    def __init__(self, total: int, progress: Progress | None) -> None:
-        self._total, self._progress, self._done = total, progress, 0
-
-    def next(self, what: str) -> None:
-        if self._progress:
-            self._progress(self._done, self._total, what)
-        self._done += 1
 
 
 def _spoken(bucket: str) -> str:
     return "sentences" if bucket == SENTENCES else f"{bucket} sub-words"
 
 
-def _texts(encoder: WordEncoder, sentences: Sequence[Sequence[str]], plan: Protocol) -> dict[str, list[list[str]]]:
+def texts_of(encoder: WordEncoder, sentences: Sequence[Sequence[str]], plan: Protocol) -> dict[str, list[list[str]]]:
+    """The texts of each length of a protocol, and under SENTENCES those that stay as they are."""
     sizes: dict[str, int] = {}
 
     def subwords(word: str) -> int:
@@ -191,9 +139,34 @@ def _texts(encoder: WordEncoder, sentences: Sequence[Sequence[str]], plan: Proto
     return texts
 
 
-def _load(worker: WorkerProcess, subject: Subject, threads: int, plan: Protocol) -> Answer:
-    request = {"folder": str(subject.folder), "model": str(subject.model), "threads": threads}
-    return worker.ask("load", plan.timeout, **request, **dict(subject.options))
+def threads_of(subject: Subject) -> int:
+    """Threads of a subject's model."""
+    return subject.threads or 1
+
+
+def worker_of(subject: Subject) -> WorkerProcess:
+    """A process for a subject, which has loaded nothing yet."""
+    return WorkerProcess(subject.name, subject.worker, threads_of(subject))
+
+
+def load(worker: WorkerProcess, subject: Subject, timeout: float) -> Answer:
+    """Have a worker open its artifact; `seconds`, `memory_imported` and `packages` as `Loaded` has them."""
+    request = {"folder": str(subject.folder), "model": str(subject.model), "threads": threads_of(subject)}
+    return worker.ask("load", timeout, **request, **dict(subject.options))
+
+
+def rough_cost(subject: Subject, sentences: Sequence[Sequence[str]], timeout: float = Protocol.timeout) -> Cost:
+    """Start an artifact once and let it answer a few sentences: enough to foresee how long a protocol takes.
+
+    Raises:
+        UserError: as `measure_subjects`.
+    """
+    with worker_of(subject) as worker:
+        load(worker, subject, timeout)
+        start = worker.clock()
+        worker.ask("texts", timeout, bucket=SENTENCES, texts=[list(words) for words in sentences])
+        answer = worker.ask("time", timeout, bucket=SENTENCES, start=0, runs=len(sentences), seconds=PROBE_SECONDS)
+    return Cost(start, sum(answer["total_ms"]) / 1000 / sum(answer["tokens"]))
 
 
 def _warm(worker: WorkerProcess, texts: dict[str, list[list[str]]], plan: Protocol) -> None:
@@ -207,9 +180,8 @@ def _warm(worker: WorkerProcess, texts: dict[str, list[list[str]]], plan: Protoc
 def _fresh_processes(
     subjects: Sequence[Subject],
     texts: dict[str, list[list[str]]],
-    threads: int,
     plan: Protocol,
-    steps: _Steps,
+    steps: Steps,
 ) -> tuple[dict[str, ColdStart], dict[str, Memory]]:
     """Cold starts, and memory in the first of the fresh processes.
 
@@ -223,8 +195,8 @@ def _fresh_processes(
             had = samples[subject.name]
             if had and sum(sample["total"] for sample in had) >= plan.cold_seconds:
                 continue
-            with WorkerProcess(subject.name, subject.worker, threads) as worker:
-                seconds = dict(_load(worker, subject, threads, plan)["seconds"])
+            with worker_of(subject) as worker:
+                seconds = dict(load(worker, subject, plan.timeout)["seconds"])
                 answer = worker.ask("answer", plan.timeout, words=texts[SENTENCES][0])
                 total = worker.clock()
                 seconds["first_answer"] = answer["seconds"]
@@ -275,11 +247,12 @@ def _throughput(answers: Sequence[Answer]) -> Throughput:
 
 
 def _speedups(
-    answers: dict[tuple[str, str], list[Answer]], reference: str, name: str, plan: Protocol, threads: int
+    answers: dict[tuple[str, str], list[Answer]], reference: Subject, subject: Subject, plan: Protocol
 ) -> tuple[Speedup, ...]:
     speedups = []
+    threads = max(threads_of(reference), threads_of(subject))
     for length in (*plan.lengths, None):
-        base, mine = (answers[who, str(length or SENTENCES)] for who in (reference, name))
+        base, mine = (answers[one.name, str(length or SENTENCES)] for one in (reference, subject))
         clock = "cpu_ms" if _told_cpu([*base, *mine], threads) else "total_ms"
         # A turn cut short by its time limit has fewer runs: compare the texts that both of them ran.
         ratios = [

@@ -3,15 +3,49 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime as ort
 
+from .compatibility import refuse_known_bad
 from .encode import Logits
 from .errors import UserError
 
+if TYPE_CHECKING:
+    import onnxruntime as ort
+
 INPUTS = ("input_ids", "attention_mask")
 OUTPUT = "logits"
+
+
+def load_onnxruntime() -> ModuleType:
+    """onnxruntime, imported only where it is not known to end the process.
+
+    Raises:
+        UserError: this release is known to fail on this board, or this Python is a 32-bit program.
+    """
+    refuse_known_bad()
+    import onnxruntime
+
+    return onnxruntime
+
+
+def session_options(threads: int = 1, prepacking: bool = True) -> ort.SessionOptions:
+    """The settings of every session that tags or is measured; arguments as for `open_session`."""
+    ort = load_onnxruntime()
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    # A planned arena for every length seen costs 4 MB at AfriBERTa's base shape and gains no time.
+    options.enable_mem_pattern = False
+    options.log_severity_level = 3  # errors only: warnings on stderr would read as ours
+    # Spinning threads win milliseconds on an idle server and lose battery on everything else.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    options.add_session_config_entry("session.disable_prepacking", "0" if prepacking else "1")
+    return options
 
 
 def open_session(model: Path, threads: int = 1, prepacking: bool = True) -> ort.InferenceSession:
@@ -24,21 +58,13 @@ def open_session(model: Path, threads: int = 1, prepacking: bool = True) -> ort.
             from the memory-mapped file: a third of the RAM for 10 to 20 % more latency.
 
     Raises:
-        UserError: the file is missing, is no ONNX model, or is no token classifier.
+        UserError: the file is missing, is no ONNX model, or is no token classifier; this onnxruntime is known to
+            fail on this board.
     """
     if not model.is_file():
         raise UserError(f"There is no model at {model}.", "Give a folder that has one or copy it again.")
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    # A planned arena for every length seen costs 4 MB at AfriBERTa's base shape and gains no time.
-    options.enable_mem_pattern = False
-    options.log_severity_level = 3  # errors only: warnings on stderr would read as ours
-    # Spinning threads win milliseconds on an idle server and lose battery on everything else.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    options.add_session_config_entry("session.disable_prepacking", "0" if prepacking else "1")
+    ort = load_onnxruntime()
+    options = session_options(threads, prepacking)
     try:
         session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no common base of their own

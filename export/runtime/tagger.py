@@ -19,10 +19,9 @@ if __name__ == "__main__" and not __package__:
     try:
         runpy.run_module(f"{here.name}.tagger", run_name="__main__", alter_sys=True)
     except ModuleNotFoundError as missing:
-        print(
-            f"{missing.name} is not installed. Run: python -m pip install numpy onnxruntime tokenizers",
-            file=sys.stderr,
-        )
+        from runtime.compatibility import missing_package
+
+        print(missing_package(missing.name), file=sys.stderr)
         sys.exit(2)
 
 import math
@@ -36,6 +35,7 @@ from .encode import Logits, WordEncoder, word_logits
 from .entities import group
 from .errors import UserError
 from .files import damaged, field, read_json
+from .manifest import read_manifest
 from .offsets import TextOffsets
 from .sentences import split_sentences
 from .session import open_session, session_logits
@@ -89,7 +89,7 @@ class Tagger:
         folder = Path(path)
         manifest_path = folder / "manifest.json"
         config = read_json(folder / "config.json")
-        manifest = read_json(manifest_path, optional=True)  # a candidate not bundled yet has none
+        manifest = read_manifest(folder, optional=True)  # a candidate not bundled yet has none
         settings = field(manifest_path, manifest, "session", dict, {})
         encoder = WordEncoder.load(folder, _max_length(folder, config, manifest))
         session = open_session(

@@ -5,6 +5,7 @@
     {"cmd": "texts", "bucket": "32", "texts": [[…], …]}        keeps the texts
     {"cmd": "time", "bucket": "32", "start": 0, "runs": 20, "seconds": 2}
                                                                milliseconds in all and in the model
+    {"cmd": "golden", "text": …, "labels": […]}                the text's `Answer`
     {"cmd": "memory"}                                          what the process holds now and held at most
     {"cmd": "modules"}                                         top-level packages it has imported
     {"cmd": "quit"}
@@ -65,8 +66,9 @@ def load_onnx(request: Request) -> Loaded:
     """
     started = time.perf_counter()
     from .encode import WordEncoder
-    from .session import open_session, session_logits
+    from .session import load_onnxruntime, open_session, session_logits
 
+    load_onnxruntime()
     imported = time.perf_counter()
     memory = read_memory()
     # The tokenizer first, as the tagger does it: the session then reuses what parsing it has freed.
@@ -114,6 +116,7 @@ class _Worker:
     def reply(self, request: Request) -> dict[str, Any]:
         commands: dict[str, Callable[[Request], dict[str, Any]]] = {
             "load": self._open, "answer": self._answer, "texts": self._keep, "time": self._time,
+            "golden": self._golden,
             "memory": lambda _: asdict(read_memory()),
             "modules": lambda _: {"modules": sorted({name.partition(".")[0] for name in sys.modules})},
         }  # fmt: skip
@@ -129,6 +132,11 @@ class _Worker:
 
     def _answer(self, request: Request) -> dict[str, Any]:
         return {"seconds": self._run(request["words"]).total_ms / 1000}
+
+    def _golden(self, request: Request) -> dict[str, Any]:
+        from .answers import answer
+
+        return asdict(answer(request["text"], self._artifact.encoder, self._artifact.logits, request["labels"]))
 
     def _keep(self, request: Request) -> dict[str, Any]:
         self._texts[request["bucket"]] = request["texts"]

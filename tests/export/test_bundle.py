@@ -273,7 +273,7 @@ def test_the_card_shows_what_it_was_given_as_text_not_markup(tmp_path: Path, det
     assert "](" not in text
     assert "http:" not in text
     assert " www." not in text
-    assert "python runtime/tagger.py 'it'\\''s `here`'" in text
+    assert "python3 runtime/tagger.py 'it'\\''s `here`'" in text
     front = text.split("---\n")[1]
     assert 'language: ["swa"]' in front.splitlines()
 

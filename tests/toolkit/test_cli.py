@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-import export.runtime.measure
+import export.runtime.profile_table
+import export.runtime.profiler
 import export.verify
 import toolkit.pipeline
 import toolkit.summary
@@ -235,20 +236,28 @@ def test_verify_exits_with_1_for_a_bundle_that_is_not_whole(
     assert ("problem: a" in out) == bool(problems)
 
 
-def test_profile_prints_what_it_measured_and_where_it_is(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("right", "code"), [(True, 0), (False, 1)])
+def test_profile_prints_what_it_measured_and_fails_on_wrong_answers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], right: bool, code: int
 ) -> None:
-    def profile_bundle(path: Path, threads: int | None, progress: Any) -> Any:
-        assert (path, threads) == (Path("b"), 2)
+    def profile_bundle(path: Path, progress: Any, **options: Any) -> Any:
+        assert (path, options) == (Path("b"), {"threads": 2, "sustained_minutes": 0.5, "quick": True})
         progress(1, 2, "round")
-        return SimpleNamespace(measurement=None, path=Path("b/evidence/here.json"))
+        return SimpleNamespace(agreement=SimpleNamespace(ok=right)), Path("b/evidence/here.json")
 
-    monkeypatch.setattr(export.runtime.measure, "profile_bundle", profile_bundle)
-    monkeypatch.setattr(export.runtime.measure, "profile_rows", lambda measurement: [("p50", "1 ms")])
-    assert main(["profile", "b", "--threads", "2"]) == 0
+    monkeypatch.setattr(export.runtime.profiler, "profile_bundle", profile_bundle)
+    monkeypatch.setattr(export.runtime.profile_table, "profile_rows", lambda found: [("p50", "1 ms")])
+    assert main(["profile", "b", "--threads", "2", "--sustained", "0.5", "--quick"]) == code
     captured = capsys.readouterr()
     assert "p50         1 ms" in captured.out and "b/evidence/here.json" in captured.out
     assert "Measuring: 50 %" in captured.err
+
+
+def test_a_sustained_run_has_a_sensible_length(capsys: pytest.CaptureFixture[str]) -> None:
+    for length in ("-1", "nan", "soon", "1e9"):
+        with pytest.raises(SystemExit, match="2"):
+            main(["profile", "b", "--sustained", length])
+        assert "is no number of minutes" in capsys.readouterr().err
 
 
 def test_score_prints_entity_f1_of_two_files(capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,6 +39,21 @@ class Candidate:
     max_length: int = 512
     prepacking: bool = True
 
+    def subject(self) -> Subject:
+        """The candidate as measuring takes it."""
+        onnx = self.backend == "onnx"
+        return Subject(
+            name=self.name,
+            backend=self.backend,
+            folder=self.folder,
+            model=self.model or self.folder,
+            worker=WORKERS[self.backend],
+            options=(
+                ("prepacking", self.prepacking) if onnx else ("backend", self.backend),
+                ("max_length", self.max_length),
+            ),
+        )
+
 
 def measure_candidates(
     candidates: Sequence[Candidate],
@@ -73,17 +88,6 @@ def measure_candidates(
     names = [candidate.name for candidate in candidates]
     if len(set(names)) < len(names) or not names:
         raise UserError(f"Candidates need different names, at least one: {names}.", "Rename them.")
-    subjects = [_subject(candidate) for candidate in candidates]
+    subjects = [candidate.subject() for candidate in candidates]
     return measure_subjects(subjects, sentences, threads, protocol, zipped, progress)
 
-
-def _subject(candidate: Candidate) -> Subject:
-    own = ("prepacking", candidate.prepacking) if candidate.backend == "onnx" else ("backend", candidate.backend)
-    return Subject(
-        name=candidate.name,
-        backend=candidate.backend,
-        folder=candidate.folder,
-        model=candidate.model or candidate.folder,
-        worker=WORKERS[candidate.backend],
-        options=(own, ("max_length", candidate.max_length)),
-    )

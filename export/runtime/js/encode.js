@@ -8,7 +8,8 @@ import { readNormalizer } from "./normalization.js";
 /** By how much "O" leads in the row of a word without sub-words: finite, and exp(-CERTAIN) is 0. */
 export const CERTAIN = 1e4;
 const LONGEST_WORD = 8192;
-const KNOWN_WORDS = 2 ** 14;
+const KNOWN_WORDS = 4096;
+const KNOWN_LENGTH = 64;
 const SPECIAL = ["<s>", "</s>", "<pad>", "<unk>", "<mask>"];
 
 /** The tokenizer of a bundle, applied to words. */
@@ -54,7 +55,7 @@ export class WordEncoder {
       }
     }
     if (this.#known.size >= KNOWN_WORDS) this.#known.clear();
-    this.#known.set(word, ids);
+    if (word.length <= KNOWN_LENGTH) this.#known.set(word, ids);
     return ids;
   }
 

@@ -15,6 +15,17 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import export.runtime
+from export.runtime.answers import Agreement, Flip
+from export.runtime.conditions import Conditions
+from export.runtime.consumption import Consumption
+from export.runtime.machine import Machine
+from export.runtime.manifest import Setting
+from export.runtime.measurement import Bucket, ColdStart, Measurement, Sizes, Throughput, summarize
+from export.runtime.memory import Memory
+from export.runtime.profile_record import Profile
+from export.runtime.protocol import Protocol
+from export.runtime.settings import SWEEP, SettingResult
+from export.runtime.sustained import Slice, Sustained
 from export.runtime.words import pre_tokenizer_json
 
 LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
@@ -113,6 +124,65 @@ def write_model() -> Callable[..., None]:
 def bundle_folder(_made_once: Path, tmp_path: Path) -> Path:
     """A bundle of its own for each test: model, tokenizer, runtime, no manifest."""
     return Path(shutil.copytree(_made_once, tmp_path / "bundle"))
+
+
+@pytest.fixture
+def profile() -> Profile:
+    """A profile that no machine took: a Pi with a meter, throttled at the end, one word tagged otherwise."""
+    digest = "ab" * 32
+    latency = summarize([1.0, 2.0, 3.0])
+    machine = Machine(
+        "Raspberry Pi 4 Model B Rev 1.4", "Cortex-A72", "aarch64", ("asimd",), 4, 4 * 10**9,
+        "Debian GNU/Linux 13", "6.12", "3.13.5", "1.31.1", "2.4.6", "0.22.2",
+    )  # fmt: skip
+    measurement = Measurement(
+        name="swa edge",
+        backend="onnx",
+        basis="measured here",
+        model_sha256=digest,
+        measured_at="2026-11-01T00:00:00+00:00",
+        threads=1,
+        machine=machine,
+        packages=(),
+        sizes=Sizes(model=3_000_000, tokenizer=400_000, labels=1000, zipped=2_000_000),
+        cold_start=ColdStart(0.02, 0.1, 0.05, 0.02, 0.01, 0.2, 5),
+        buckets=(Bucket(64, 60.5, latency, latency, latency, 30_000.0, 0.1),),
+        throughput=Throughput(latency, 500.0, 15_000.0),
+        memory=Memory(60_000_000, 55_000_000, 30_000_000, 25_000_000),
+        memory_imported=Memory(40_000_000, 40_000_000, 20_000_000, 20_000_000),
+        reference=None,
+        speedups=(),
+    )
+    settings = (
+        SettingResult(Setting(1, True), 2.0, 3.0, 270, 1.0, 1.0, 1.0, 60_000_000, 30_000_000),
+        SettingResult(Setting(2, True), 1.0, 1.5, 270, 2.0, 1.8, 2.1, 61_000_000, 31_000_000),
+    )
+    return Profile(
+        model_sha256=digest,
+        measured_at="2026-11-01T00:00:10+00:00",
+        host=None,
+        quick=False,
+        protocol=Protocol(lengths=(64,)),
+        sweep_protocol=SWEEP,
+        setting=Setting(1, True),
+        measurement=measurement,
+        settings=settings,
+        recommended=Setting(2, True),
+        agreement=Agreement(
+            sentences=2, words=7, same_ids=2, same_tags=6, largest_logit_difference=0.2, tolerance=1.0,
+            flips=(Flip(1, 3, "mji", "O", "B-LOC", 0.1),), ok=True,
+        ),
+        before=Conditions(45.0, (600.0, 1500.0), 1500.0, "ondemand", ()),
+        after=Conditions(82.5, (1000.0, 1000.0), 1500.0, "ondemand", ("throttled", "throttled has occurred")),
+        energy=Consumption("ina219 power", "board", 10.0, 2000, 3.0, 0.025, 0.01),
+        sustained=Sustained(
+            minutes=1.0, length=64, slowdown=1.5,
+            slices=(
+                Slice(30.0, 2.0, 900, 60.0, 1500.0, ()),
+                Slice(60.0, 3.0, 600, 82.0, 1000.0, ("throttled",)),
+            ),
+        ),
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.character_table import UNICODE, class_of
-from export.runtime import character_table
-from export.runtime.characters import Form, character_class, classes, normalize
+from export.runtime import character_table, characters
+from export.runtime.characters import KEPT_CLASSES, Form, character_class, classes, normalize
 
 same_unicode = pytest.mark.skipif(unicodedata.unidata_version != UNICODE, reason="needs the Unicode of the table")
 FORMS: tuple[Form, ...] = ("NFC", "NFD", "NFKC", "NFKD")
@@ -46,3 +46,9 @@ def test_what_is_newer_than_the_table_parts_what_stands_around_it() -> None:
     assert normalize("NFC", f"e\u0301\u0323{newer}\u0323e\u0301") == f"ẹ\u0301{newer}\u0323é"
     assert normalize("NFC", "\U000105d2\u0307") == "\U000105d2\u0307"  # one letter in Unicode 16
     assert normalize("NFD", f"é{newer}") == f"e\u0301{newer}"
+
+
+def test_no_more_than_a_bounded_number_of_characters_is_kept_in_memory() -> None:
+    classes("".join(map(chr, range(0x4E00, 0x4E00 + 3 * KEPT_CLASSES))))
+    assert 0 < len(characters._classes) <= KEPT_CLASSES
+    assert classes("Arusha.") == "ulllllF"

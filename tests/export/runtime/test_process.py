@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -54,11 +55,30 @@ def test_a_worker_that_never_starts_is_a_crash(worker_module: str) -> None:
         worker.ask("load", 30)
 
 
-def test_a_killed_worker_tells_its_signal(worker_module: str) -> None:
-    source = "import os, sys\nsys.stdin.readline()\nos.kill(os.getpid(), 9)\n"
-    with pytest.raises(UserError, match="exit status -9") as caught, start(worker_module, source) as worker:
-        worker.ask("time", 30)
-    assert "memory ran out" in caught.value.remedy
+@pytest.mark.parametrize(
+    ("number", "how", "remedy"),
+    [
+        (signal.SIGKILL, "by SIGKILL", "memory ran out"),
+        (
+            signal.SIGILL,
+            "by SIGILL, an illegal instruction: this onnxruntime does not fit this CPU",
+            "another release",
+        ),
+        (signal.SIGSEGV, "by SIGSEGV: a library crashed", "another release"),
+    ],
+)
+def test_a_killed_worker_tells_its_signal(worker_module: str, number: int, how: str, remedy: str) -> None:
+    source = f"import os, sys\nsys.stdin.readline()\nos.kill(os.getpid(), {int(number)})\n"
+    with (
+        pytest.raises(UserError, match=f"int8: the process ended during 'golden' {how}") as caught,
+        start(worker_module, source) as worker,
+    ):
+        worker.ask("golden", 30)
+    assert remedy in caught.value.remedy
+
+
+def test_a_signal_without_a_name_is_told_by_its_number() -> None:
+    assert process._ending(-200)[0] == "by signal 200: a library crashed"
 
 
 def test_silence_ends_in_a_timeout_and_an_ended_process(worker_module: str) -> None:

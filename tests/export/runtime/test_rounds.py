@@ -11,7 +11,7 @@ import pytest
 from export.runtime import rounds
 from export.runtime.errors import UserError
 from export.runtime.measurement import Measurement
-from export.runtime.rounds import Protocol, Subject, measure_subjects
+from export.runtime.rounds import Protocol, Subject, measure_subjects, rough_cost
 
 SENTENCES = [["ab", "cd", "a"], ["b", "c"], ["ab", "ab", "ab", "cd"]]
 QUICK = Protocol(
@@ -136,6 +136,34 @@ def test_processor_time_of_several_threads_or_unknown_decides_nothing(
     found = measure_subjects([subject(variant, name) for name in "ac"], SENTENCES, threads, QUICK)
     assert {s.median for s in found["c"].speedups} == {20.0}
     assert found["a"].bucket(16).waiting is None
+
+
+def test_a_subject_may_have_threads_of_its_own(variant: Path, scripted: type[ScriptedWorker]) -> None:
+    scripted.slow_rounds = {(turn, "c"): 2.0 for turn in range(QUICK.rounds)}
+    subjects = [
+        dataclasses.replace(subject(variant, name), threads=threads) for name, threads in (("a", 1), ("c", 2))
+    ]
+    found = measure_subjects([*subjects, subject(variant, "b")], SENTENCES, 1, QUICK)
+    assert {name: found[name].threads for name in "abc"} == {"a": 1, "b": 1, "c": 2}
+    # Two threads against one: the clock counts, and it saw the slow rounds.
+    assert {s.median for s in found["c"].speedups} == {2.5}
+    assert {s.median for s in found["b"].speedups} == {2.0}
+
+
+def test_one_artifact_at_several_settings_is_weighed_once(
+    variant: Path, scripted: type[ScriptedWorker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weighed: list[Path] = []
+    digest = rounds.model_digest
+    monkeypatch.setattr(rounds, "model_digest", lambda folder, model: weighed.append(model) or digest(folder, model))
+    assert measure(variant, "ab")["b"].model_sha256 == measure(variant, "c")["c"].model_sha256
+    assert len(weighed) == 2  # once for each call
+
+
+def test_a_rough_cost_is_that_of_one_start_and_a_few_sentences(variant: Path) -> None:
+    cost = rough_cost(subject(variant, "a"), SENTENCES)
+    assert 0.02 < cost.start < 20
+    assert 0 < cost.sub_word < 0.05
 
 
 def test_statistics_come_from_every_run_of_every_round(variant: Path, scripted: type[ScriptedWorker]) -> None:

@@ -221,4 +221,4 @@ def test_script_names_a_library_that_is_not_installed(bundle_folder: Path) -> No
     script = str(bundle_folder / "runtime" / "tagger.py")
     answer = subprocess.run([sys.executable, "-S", "-E", script, TEXT], capture_output=True, text=True, check=False)
     assert answer.returncode == 2
-    assert answer.stderr == "numpy is not installed. Run: python -m pip install numpy onnxruntime tokenizers\n"
+    assert answer.stderr == "numpy is not installed. Run: python3 -m pip install numpy onnxruntime tokenizers\n"

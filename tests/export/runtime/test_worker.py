@@ -61,6 +61,19 @@ def test_a_turn_ends_with_its_time_and_has_at_least_one_run(variant: Path) -> No
     assert len(answer["total_ms"]) == 1
 
 
+def test_a_golden_text_is_answered_whole(bundle: Path) -> None:
+    golden = json.loads((bundle / "golden.jsonl").read_text("utf-8").split("\n")[0])
+    labels = json.loads((bundle / "manifest.json").read_text())["labels"]
+    request = load_request(bundle) | {"max_length": 64}
+    _, found, failed = converse(
+        request,
+        {"cmd": "golden", "text": golden["text"], "labels": labels},
+        {"cmd": "golden", "text": golden["text"], "labels": labels[:2]},
+    )
+    assert found == golden | {"why": ""}
+    assert "outputs for 2 labels" in failed["error"]
+
+
 def test_a_failure_the_user_can_mend_is_answered_and_the_worker_lives_on(variant: Path) -> None:
     failed, loaded = converse(load_request(variant, "absent.onnx"), load_request(variant))
     assert "absent.onnx" in failed["error"] and failed["remedy"]
