@@ -39,6 +39,7 @@ from export.runtime.encode import WordEncoder
 from export.runtime.errors import UserError
 from export.runtime.session import open_session, session_logits
 from export.runtime.words import SPLIT_PATTERN
+from export.runtime_files import runtime_files
 from export.sbom import sbom
 
 _HERE = Path(__file__).parent
@@ -129,9 +130,9 @@ def _copy_model(variant_folder: Path, parts: tuple[str, ...], details: BundleDet
 
 
 def _copy_runtime(folder: Path) -> None:
-    (folder / "runtime").mkdir()
-    for source in sorted((_HERE / "runtime").glob("*.py")):
-        shutil.copyfile(source, folder / "runtime" / source.name)
+    (folder / "runtime" / "js").mkdir(parents=True)
+    for name, source in runtime_files().items():
+        shutil.copyfile(source, folder / name)
 
 
 def _write_documents(folder: Path, parts: tuple[str, ...], details: BundleDetails) -> Manifest:

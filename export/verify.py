@@ -33,6 +33,7 @@ from export.runtime.encode import WordEncoder
 from export.runtime.errors import UserError
 from export.runtime.machine import package_version
 from export.runtime.session import open_session, session_logits
+from export.runtime_files import runtime_files
 from export.strict_json import loads
 
 INTEGRITY_NOT_ORIGIN = (
@@ -40,7 +41,6 @@ INTEGRITY_NOT_ORIGIN = (
     "For the origin check a signature with ssh-keygen -Y verify (see export/README.md)."
 )
 _FRESH = "Get a fresh copy."
-_RUNTIME = Path(__file__).parent / "runtime"
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,7 @@ def _check_answers(folder: Path, manifest: Manifest) -> list[str]:
 
 
 def _notes(manifest: Manifest) -> Iterator[str]:
-    own = {f"runtime/{file.name}": file_entry(file).sha256 for file in _RUNTIME.glob("*.py")}
+    own = {name: file_entry(file).sha256 for name, file in runtime_files().items()}
     theirs = {name: entry.sha256 for name, entry in manifest.files.items() if name.startswith("runtime/")}
     if own != theirs:
         yield "runtime/ is not the one this toolkit carries (another version?): read it before you run it."

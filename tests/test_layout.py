@@ -20,7 +20,7 @@ TOP_LEVEL = {
     ".ci", ".gitignore", "LICENSE", "Makefile", "README.md", "calibration", "device_profiles", "export",
     "pyproject.toml", "tests", "toolkit",
 }  # fmt: skip
-TEXT = {".py", ".toml", ".md", ".json", ".jsonl", ".txt", ".yml", ".jinja", ".css", ""}
+TEXT = {".py", ".js", ".ts", ".toml", ".md", ".json", ".jsonl", ".txt", ".yml", ".jinja", ".css", ""}
 
 
 def files() -> list[Path]:
@@ -32,7 +32,8 @@ def files() -> list[Path]:
         )  # fmt: skip
     except (OSError, subprocess.CalledProcessError):
         folders = [ROOT / name for name in TOP_LEVEL if (ROOT / name).is_dir()]
-        found = [path for folder in folders for path in folder.rglob("*") if "__pycache__" not in path.parts]
+        found = [path for folder in folders for path in folder.rglob("*")]
+        found = [path for path in found if not {"__pycache__", "node_modules"} & set(path.parts)]
         found += [ROOT / name for name in TOP_LEVEL]
         return [path for path in found if path.is_file()]
     return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
@@ -72,7 +73,8 @@ def test_each_top_level_folder_says_what_lives_there(folder: str) -> None:
 
 
 def test_files_are_short_enough_to_say_one_thing() -> None:
-    lines = {name: path.read_text("utf-8").count("\n") for name, path in SOURCES.items()}
+    sources = SOURCES | {relative(path): path for path in FILES if path.suffix in (".js", ".ts")}
+    lines = {name: path.read_text("utf-8").count("\n") for name, path in sources.items()}
     longer = {name: count for name, count in lines.items() if count > LONGEST_FILE and not name.startswith("tests/")}
     assert longer == {}
 

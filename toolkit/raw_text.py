@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from export.runtime.characters import classes
 from export.runtime.encode import Logits, WordEncoder
 from export.runtime.entities import group
-from export.runtime.words import character_class, split_words
+from export.runtime.words import split_words
 from toolkit.bootstrap import SEED
 from toolkit.counts import Span
 from toolkit.data.types import Sentence
@@ -77,5 +78,5 @@ def _character_spans(text: str, tags: Sequence[str], offsets: Sequence[tuple[int
 
 def _visible(text: str, start: int, end: int) -> tuple[int, int]:
     """The range without white space, zero-width and directional marks at its edges; those never show."""
-    shown = [at for at in range(start, end) if character_class(ord(text[at])) not in "XSV"]
+    shown = [at for at, letter in enumerate(classes(text[start:end]), start) if letter not in "XSV"]
     return (shown[0], shown[-1] + 1) if shown else (start, end)

@@ -29,7 +29,9 @@ class Stage:
     libraries: tuple[str, ...]
 
 
-_ENCODE = ("export/runtime/words.py", "export/runtime/encode.py")
+_ENCODE = tuple(
+    f"export/runtime/{name}.py" for name in ("words", "encode", "characters", "character_table", "normalization")
+)
 _SCORE = (
     "toolkit/evaluate.py",
     "toolkit/counts.py",

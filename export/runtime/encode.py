@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from tokenizers import Tokenizer, models
 
 from .errors import UserError
 from .files import read_json
+from .normalization import read_normalizer
 
 Logits = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """input_ids int64 (b, n), attention_mask int64 (b, n) -> float32 (b, n, labels)."""
@@ -25,6 +27,11 @@ Logits = Callable[[np.ndarray, np.ndarray], np.ndarray]
 CERTAIN = 1e4
 """By how much "O" leads in the row of a word without sub-words: finite, and exp(-CERTAIN) is 0."""
 
+LONGEST_WORD = 8192
+"""Characters of a word that are read: what fills a window with SentencePiece's longest pieces (16 characters)."""
+
+# What words read as is kept for so many of them, since most come again; not for long ones, which are rarely words.
+_KNOWN_WORDS, _KNOWN_LENGTH = 4096, 64
 _SPECIAL = ("<s>", "</s>", "<pad>", "<unk>", "<mask>")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _METASPACE = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}
@@ -49,7 +56,8 @@ class WordEncoder:
     """The tokenizer of a model folder, applied to words.
 
     A word's ids are those `transformers.XLMRobertaTokenizer` gives for the word alone in NFC, but text that
-    looks like a special token (`<mask>`, `</s>`) stays text, and a lone surrogate reads as U+FFFD.
+    looks like a special token (`<mask>`, `</s>`) stays text, a lone surrogate reads as U+FFFD, and of a word
+    only the first `LONGEST_WORD` characters are read.
     """
 
     def __init__(self, specification: dict[str, Any], max_length: int = 512, source: str = "tokenizer.json"):
@@ -69,9 +77,15 @@ class WordEncoder:
         self.pad_id, self.unk_id = special["<pad>"], special["<unk>"]
         self.vocab_size = max(len(specification["model"]["vocab"]), *(i + 1 for i in special.values()))
         try:
+            normalizer = read_normalizer(composing(specification.get("normalizer")))
             self._tokenizer = _for_single_words(specification, special)
         except Exception as error:  # tokenizers raises bare Exception
             raise _unusable(source, str(error)) from error
+
+        def read(word: str) -> str:
+            return normalizer(_SURROGATE.sub("\ufffd", word[:LONGEST_WORD]))
+
+        self._read, self._read_known = read, lru_cache(_KNOWN_WORDS)(read)
 
     @classmethod
     def load(cls, folder: Path, max_length: int = 512) -> WordEncoder:
@@ -87,8 +101,8 @@ class WordEncoder:
         """Sub-word ids of all words in a row, int64 (n,), and the index of each one's word, int64 (n,)."""
         if not words:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        clean = [_SURROGATE.sub("\ufffd", word) for word in words]
-        encoding = self._tokenizer.encode(clean, is_pretokenized=True, add_special_tokens=False)
+        read = [(self._read_known if len(word) <= _KNOWN_LENGTH else self._read)(word) for word in words]
+        encoding = self._tokenizer.encode(read, is_pretokenized=True, add_special_tokens=False)
         return np.array(encoding.ids, np.int64), np.array(encoding.word_ids, np.int64)
 
     def windows(self, words: Sequence[str]) -> list[Window]:
@@ -212,7 +226,7 @@ def _special_ids(specification: dict[str, Any], source: str) -> dict[str, int]:
 
 
 def _for_single_words(specification: dict[str, Any], special: dict[str, int]) -> Tokenizer:
-    """The tokenizer without word splitter, post-processor and all that reads text as special tokens.
+    """The tokenizer without normalizer, word splitter, post-processor and what reads text as special tokens.
 
     The vocabulary goes in as a list: read from JSON by the library it would cost 3 MB more at 6,000 pieces.
     """
@@ -224,7 +238,7 @@ def _for_single_words(specification: dict[str, Any], special: dict[str, int]) ->
             vocabulary[index] = (f" special {index} ", vocabulary[index][1])
     without_vocabulary = {
         "version": specification.get("version", "1.0"),
-        "normalizer": composing(specification.get("normalizer")),
+        "normalizer": None,
         "pre_tokenizer": _METASPACE,
         "model": {"type": "Unigram", "unk_id": 0, "vocab": vocabulary[:1]},
         "added_tokens": [],

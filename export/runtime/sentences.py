@@ -7,15 +7,16 @@ cut does (README.md has the figures). So raw text is tagged sentence by sentence
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
 
+from .characters import classes
 from .words import APOSTROPHES, Word
 
 _FINAL = frozenset((*".!?…።፧፨؟।", "..."))
 _FINAL_WITHOUT_SPACE = frozenset("።፧፨")
 _CLOSING = frozenset("\"'’”»›)]}")
+_ABBREVIATION = re.compile("[ulo]|u[^u]{0,2}")  # of classes of characters: see words.py
 _LINE_BREAK = re.compile("[\n\v\f\r\x85\u2028\u2029]")
 
 
@@ -58,10 +59,9 @@ def _abbreviated(words: Sequence[Word], position: int) -> bool:
     """Whether the full stop at `position` belongs to an initial or a title."""
     if not _touches(words, position):
         return False
-    initial, *rest = (unicodedata.category(character) for character in words[position - 1].text)
-    return initial[0] == "L" if not rest else initial == "Lu" and len(rest) <= 2 and "Lu" not in rest
+    return _ABBREVIATION.fullmatch(classes(words[position - 1].text)) is not None
 
 
 def _starts_lower(word: str) -> bool:
     letters = word.lstrip(APOSTROPHES)
-    return bool(letters) and unicodedata.category(letters[0]) == "Ll"
+    return classes(letters[:1]) == "l"

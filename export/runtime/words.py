@@ -9,11 +9,14 @@ README.md lists what the rule keeps and where it departs from the data.
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Any, NamedTuple
 
+from .characters import classes
+
 # Class letters:
-#   L letter, number sign or unassigned character   M combining mark    V variation selector, grapheme joiner
+#   a small letter for all that words are made of: u upper-case, l lower-case, o other letters, n number signs and
+#     private use, c unassigned
+#   M combining mark    V variation selector, grapheme joiner
 #   D decimal digit     A apostrophe                F full stop        N , : which join digits, as F does
 #   X invisible: controls, zero-width and directional marks             S white space
 #   P any other punctuation mark or symbol, always a word of its own
@@ -22,25 +25,25 @@ from typing import Any, NamedTuple
 # inside a word, never at its edge. An apostrophe belongs to the word it touches (ng'ombe, ‘yan, bang'); two
 # or more in a row are a quotation mark. Marks belong to the sign before them. Three full stops are one word,
 # because the character … is, and SentencePiece's normalization turns it into three.
-_RUN = "(?:[LM]+|D+(?:[FN]D+)*)(?:[XV]*(?:[LM]+|D+(?:[FN]D+)*))*"
+_RUN = "(?:[a-zM]+|D+(?:[FN]D+)*)(?:[XV]*(?:[a-zM]+|D+(?:[FN]D+)*))*"
 RULE = f"A?{_RUN}(?:A{_RUN})*(?:A(?!A))?|AA+|FFF|[PAFN][MV]*"
 
 APOSTROPHES = "'‘’‛´`′＇"
-_NUMBER_JOINERS = ",:"
+NUMBER_JOINERS = ",:"
 # Emoji blocks as a whole, so that a sign newer than a runtime's Unicode tables is still no letter.
-_EMOJI_FIRST, _EMOJI_LAST = 0x1F000, 0x1FAFF
-_JOINER_MARKS = (0x034F, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
+EMOJI = range(0x1F000, 0x1FB00)
+JOINER_MARKS = (0x034F, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
 
 # The same classes as the inside of a regex character set, for engines that know Unicode properties. Emoji and
 # supplementary selectors stand as themselves: Oniguruma and JavaScript have no common escape for them.
 _SELECTORS = "\\u034F\\uFE00-\\uFE0F\U000e0100-\U000e01ef"
-_EMOJI = "\U0001f000-\U0001faff"
+_EMOJI_SET = "\U0001f000-\U0001faff"
 _SETS = {
-    "[LM]": f"[^\\p{{Z}}\\p{{P}}\\p{{S}}\\p{{Nd}}\\p{{Cc}}\\p{{Cf}}\\p{{Cs}}{_SELECTORS}{_EMOJI}]",
+    "[a-zM]": f"[^\\p{{Z}}\\p{{P}}\\p{{S}}\\p{{Nd}}\\p{{Cc}}\\p{{Cf}}\\p{{Cs}}{_SELECTORS}{_EMOJI_SET}]",
     "[XV]": f"[\\u0000-\\u0008\\u000E-\\u001F\\u007F-\\u0084\\u0086-\\u009F\\p{{Cf}}{_SELECTORS}]",
-    "[PAFN]": f"[\\p{{P}}\\p{{S}}\\p{{Cs}}{_EMOJI}]",
+    "[PAFN]": f"[\\p{{P}}\\p{{S}}\\p{{Cs}}{_EMOJI_SET}]",
     "[MV]": "\\p{M}",
-    "[FN]": f"[.{_NUMBER_JOINERS}]",
+    "[FN]": f"[.{NUMBER_JOINERS}]",
     "A": f"[{APOSTROPHES}]",
     "D": "\\p{Nd}",
     "F": "\\.",
@@ -58,45 +61,6 @@ class Word(NamedTuple):
     end: int
 
 
-def character_class(code: int) -> str:
-    """The class letter of a code point (see `RULE`)."""
-    character = chr(code)
-    if character in APOSTROPHES:
-        return "A"
-    if character in _NUMBER_JOINERS:
-        return "N"
-    if character == ".":
-        return "F"
-    if code in _JOINER_MARKS:
-        return "V"
-    if _EMOJI_FIRST <= code <= _EMOJI_LAST:
-        return "P"
-    category = unicodedata.category(character)
-    if category == "Nd":
-        return "D"
-    if category[0] == "Z" or "\t" <= character <= "\r" or character == "\x85":
-        return "S"
-    if category in ("Cc", "Cf"):
-        return "X"
-    if category[0] in "PS" or category == "Cs":
-        return "P"
-    return "M" if category[0] == "M" else "L"
-
-
-KEPT_CLASSES = 4096
-
-
-class _Classes(dict[int, str]):
-    """Class letters by code point for `str.translate`, worked out once while it is in use."""
-
-    def __missing__(self, code: int) -> str:
-        if len(self) >= KEPT_CLASSES:  # a tagger that runs for months may see all 1,114,112 of them
-            self.clear()
-        letter = self[code] = character_class(code)
-        return letter
-
-
-_classes = _Classes()
 _rule = re.compile(RULE)
 
 
@@ -107,8 +71,7 @@ def split_words(text: str) -> list[Word]:
     and every character that is neither white space nor invisible is in exactly one word.
     """
     return [
-        Word(text[start:end], start, end)
-        for start, end in (found.span() for found in _rule.finditer(text.translate(_classes)))
+        Word(text[start:end], start, end) for start, end in (found.span() for found in _rule.finditer(classes(text)))
     ]
 
 

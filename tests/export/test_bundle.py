@@ -36,6 +36,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 def test_the_folder_holds_what_the_format_promises(finished_bundle: Path) -> None:
     names = set(tree(finished_bundle))
     runtime = {f"runtime/{file.name}" for file in RUNTIME.glob("*.py")}
+    runtime |= {f"runtime/js/{file.name}" for file in (RUNTIME / "js").iterdir() if file.is_file()}
     assert names - runtime == {
         "manifest.json",
         "config.json",

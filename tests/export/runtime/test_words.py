@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, pre_tokenizers
 
-from export.runtime import words
 from export.runtime.words import SPLIT_PATTERN, pre_tokenizer_json, split_words
 
 # Signs that the regex engines know and this Python does not yet are the known exception (README.md).
@@ -136,9 +135,3 @@ def test_splitter_loads_nothing_heavy() -> None:
     root = Path(__file__).parents[3]
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert answer.stdout.strip() == "[]"
-
-
-def test_splitting_keeps_no_more_than_a_bounded_number_of_characters_in_memory() -> None:
-    split_words("".join(map(chr, range(0x4E00, 0x4E00 + 3 * words.KEPT_CLASSES))))
-    assert 0 < len(words._classes) <= words.KEPT_CLASSES
-    assert [word.text for word in split_words("Arusha ni mji.")] == ["Arusha", "ni", "mji", "."]
