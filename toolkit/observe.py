@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +27,7 @@ from toolkit.measure import interleave
 from toolkit.prediction import TORCH, WINDOW
 from toolkit.select import Candidate
 from toolkit.store import Artifact, Store, folder_bytes
-from toolkit.verdict import Figures, figures_of
+from toolkit.verdict import UNKNOWN, Figure, Figures, figures_of
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Entry:
         variant: of the device profile, or TORCH for a model folder.
         model: the model folder that a variant was made from; its own for TORCH.
         measured: whether latency and memory are measured; of models that only show a method's F1 they are not.
+        setting: what it was measured with.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Entry:
     measured: bool = False
     predictions: Predictions | None = None
     measurement: Measurement | None = None
+    setting: Setting | None = None
 
 
 class Observer:
@@ -104,7 +106,21 @@ class Observer:
         """What the budgets compare with."""
         if entry.measurement is None:
             return Figures(download_bytes=None)
-        return figures_of(entry.measurement, self.profile.budgets)
+        figures = figures_of(entry.measurement, self.profile.budgets, self.profile.fingerprint)
+        predicted = self._predicted_p95(entry, figures)
+        return figures if predicted.value is None else replace(figures, p95_ms=predicted)
+
+    def _predicted_p95(self, entry: Entry, figures: Figures) -> Figure:
+        """Latency on a device that is not this machine; UNKNOWN where it is, or where nothing predicts it."""
+        here = self.profile.this_machine or figures.p95_ms.basis == "measured on the device"
+        if here or entry.variant == TORCH or VARIANTS[entry.variant].backend != "onnx":
+            return UNKNOWN
+        from toolkit.measure.estimate import estimate
+
+        assert entry.measurement is not None and entry.setting is not None
+        model = entry.artifact.path / VARIANTS[entry.variant].model
+        length = entry.measurement.bucket(self.profile.budgets.p95_length).tokens
+        return estimate(self.profile, model, entry.setting.threads, length, entry.setting.prepacking)
 
     def candidate(self, entry: Entry) -> Candidate:
         """The entry as selection sees it."""

@@ -132,7 +132,7 @@ def measure_and_select(
     artifacts = {entry.name: (entry.variant, entry.artifact) for entry in measured}
     results = run.observer.measure(artifacts, setting)
     for entry in measured:
-        entry.measurement = results[entry.name]
+        entry.measurement, entry.setting = results[entry.name], setting
     selection = select([run.observer.candidate(entry) for entry in entries], profile)
     return selection, next(entry for entry in entries if entry.name == selection.selected)
 

@@ -110,8 +110,9 @@ class Timing:
 
     Attributes:
         tokens: mean sub-words, <s> and </s> counted; `length` for a kernel.
-        latency: with one thread of processor time, so that a busy device does not count; with more, by the clock.
-        waiting: share of the time in which another program had the processor; None with more than one thread.
+        latency: by the clock; of processor time where another program had the processor for more than a twentieth
+            of the time and there is one thread, which can tell.
+        waiting: that share of the time; None with more than one thread.
     """
 
     graph: str

@@ -41,6 +41,7 @@ BLOCK = 1 << 22  # bytes written at once
 ROOM = 0.5  # share of the free memory that graphs may take together
 PACKED = 1.5  # memory of a graph relative to its weights: they are laid out again for speed
 NOISE = 0.05  # standard deviation of float weights: no product of them overflows or vanishes
+BUSY = 0.05  # share of the time without the processor from which processor time is what counts
 FINE_CLOCK = time.get_clock_info("process_time").resolution < 1e-5  # Windows counts in ticks of 16 ms
 MORE_THREADS = (1, 2, 3, 4, 6, 8)
 
@@ -200,9 +201,9 @@ def _timings(cases: Sequence[_Case], plan: KernelPlan, texts: _Texts, threads: i
     timings = []
     for case, had in zip(cases, samples, strict=True):
         clock, cpu = [both[0] for both in had], [both[1] for both in had]
-        waiting = max(0.0, 1 - sum(cpu) / sum(clock)) if threads == 1 else None
+        waiting = max(0.0, 1 - sum(cpu) / sum(clock)) if threads == 1 and FINE_CLOCK else None
         # What is to be predicted is the device, not what else runs on it while it is calibrated.
-        own = cpu if threads == 1 and FINE_CLOCK else clock
+        own = cpu if (waiting or 0.0) > BUSY else clock
         timings.append(Timing(case.graph, case.length, case.tokens, summarize(own), waiting))
     return timings
 

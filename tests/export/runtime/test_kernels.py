@@ -149,7 +149,11 @@ def test_waiting_for_another_program_counts_only_with_more_than_one_thread(
     assert {timing.latency.p50 for timing in one.timings} == {0.75}
     assert {timing.latency.p50 for timing in two.timings} == {1.0}
     monkeypatch.setattr(kernels, "FINE_CLOCK", False)
-    assert time_plan(plan, tmp_path).sweeps[0].timings[0].latency.p50 == 1.0
+    coarse = time_plan(plan, tmp_path).sweeps[0].timings[0]
+    assert coarse.latency.p50 == 1.0 and coarse.waiting is None
+    monkeypatch.setattr(kernels, "FINE_CLOCK", True)
+    monkeypatch.setattr(kernels._Case, "run", lambda case, number: (1.0, 0.97))
+    assert time_plan(plan, tmp_path).sweeps[0].timings[0].latency.p50 == 1.0  # an idle device is timed by the clock
 
 
 def test_a_turn_ends_when_its_time_is_over_but_never_empty(plan: Path, tmp_path: Path) -> None:

@@ -251,8 +251,12 @@ def test_clients_that_vanish_leave_the_server_standing(start: Start, path: Path)
         assert ended(process, signal.SIGTERM) == (0, b"")
 
 
+OFTEN = "from export.runtime import command, serve; serve.POLL = 0.05; raise SystemExit(command.main())"
+
+
 def test_one_connection_too_many_waits_for_its_turn(start: Start, path: Path) -> None:
-    with start("--socket", path), contextlib.ExitStack() as stack:
+    with start("--socket", path, program=("-c", OFTEN)), contextlib.ExitStack() as stack:
+        time.sleep(0.2)  # nobody comes for some rounds
         clients = [stack.enter_context(connected(path)) for _ in range(CONNECTIONS + 1)]
         for client, _ in clients:
             client.sendall(request("Samia"))
@@ -267,8 +271,27 @@ def test_one_connection_too_many_waits_for_its_turn(start: Start, path: Path) ->
         assert names(last.recv(MEGABYTE)) == ["Samia"]
 
 
+def test_a_signal_whose_exception_is_lost_ends_the_server_all_the_same(start: Start, path: Path) -> None:
+    lost = """
+import contextlib, signal
+install = signal.signal
+def without_exception(number, handler):
+    def handle(*arguments):
+        with contextlib.suppress(BaseException):
+            handler(*arguments)
+    return install(number, handle if callable(handler) else handler)
+signal.signal = without_exception
+"""
+    with start("--socket", path, program=("-c", lost + OFTEN)) as process:
+        assert asked(path) == ["Samia"]
+        assert ended(process, signal.SIGTERM) == (0, b"")
+    assert not path.exists()
+
+
 def test_what_is_being_answered_is_answered_before_the_end(start: Start, path: Path) -> None:
     with start("--socket", path) as process, connected(path) as (client, answers), connected(path) as (other, rest):
+        client.sendall(request("Samia"))
+        assert names(answers.readline()) == ["Samia"]
         client.sendall(request("Samia habari. " * 20_000) + request("never"))
         time.sleep(0.3)
         other.sendall(request("never"))
