@@ -32,6 +32,7 @@ LONGEST_WORD = 8192
 
 # What words read as is kept for so many of them, since most come again; not for long ones, which are rarely words.
 _KNOWN_WORDS, _KNOWN_LENGTH = 4096, 64
+KEPT_SEGMENTATIONS = 1000
 _SPECIAL = ("<s>", "</s>", "<pad>", "<unk>", "<mask>")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _METASPACE = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}
@@ -249,6 +250,8 @@ def _for_single_words(specification: dict[str, Any], special: dict[str, int]) ->
     }
     tokenizer = Tokenizer.from_str(json.dumps(without_vocabulary))
     tokenizer.model = models.Unigram(vocabulary, model.get("unk_id"), bool(model.get("byte_fallback", False)))
+    if hasattr(tokenizer.model, "_resize_cache"):  # by default 10,000 words, which may be long ones: 120 MB
+        tokenizer.model._resize_cache(KEPT_SEGMENTATIONS)
     return tokenizer
 
 
