@@ -82,3 +82,22 @@ def test_other_normalizers_are_refused(specification: dict[str, Any]) -> None:
 def test_a_damaged_map_ends_where_its_trie_does() -> None:
     units = struct.pack("<II", 4, 1 << 10)  # one root, whose children would lie beyond the end
     assert CharacterMap(base64.b64encode(units + b"\0" * 4).decode())("Kano") == "Kano"
+
+
+def trie(units: dict[int, int], strings: bytes) -> str:
+    """A character map of these units, in base64."""
+    filled = [units.get(index, 0) for index in range(max(units) + 1)]
+    return base64.b64encode(struct.pack(f"<I{len(filled)}I", 4 * len(filled), *filled) + strings).decode()
+
+
+def test_plain_words_are_rewritten_where_the_map_has_an_entry_for_one(character_map: str) -> None:
+    a = ord("a")
+    one_letter = {0: 1 << 10, 1 ^ a: a | 1 << 8 | 1 << 10, a: 0x80000000}  # "a", replaced by the string at 0
+    assert CharacterMap(trie(one_letter, b"b\0"))("Kano") == "Kbno"
+    assert CharacterMap(character_map)._keeps_plain
+
+
+def test_a_trie_that_goes_in_circles_ends() -> None:
+    a = ord("a")
+    circle = {0: 1 << 10, 1 ^ a: a | (1 ^ a ^ 1) << 10}  # below "a" comes the root's level again
+    assert CharacterMap(trie(circle, b"\0"))("Kano") == "Kano"
