@@ -111,6 +111,7 @@ start() {
         [ "$name" != "$1" ] && running "$name" && { say busy "$pid"; return; }
     done
     if [ -e "$job/exit" ]; then
+        pid=none
         say finished
     elif running "$1"; then
         say attached
@@ -126,10 +127,11 @@ start() {
             "$4" -c 'import os, sys; os.setsid(); os.execvp("sh", sys.argv[1:])' \
                 sh "$0" work "$@" </dev/null >/dev/null 2>&1 &
         fi
-        echo $! >"$job/pid"
+        pid=$!
+        echo "$pid" >"$job/pid"
         say started
     fi
-    follow "$1"
+    follow "$1" "$pid"
 }
 
 # work JOB LIMIT PYTHONPATH COMMAND...: the job itself, in a session of its own.
@@ -159,12 +161,14 @@ work() {
     kill -TERM 0
 }
 
-# follow JOB: its log as it is written, then how it ended and its result.
+# follow JOB [PID]: its log as it is written, then how it ended and its result. PID is that of a job just started: while
+# it becomes another program its command line is empty for a moment, and `running` would say no.
 follow() {
     job=$root/jobs/$1
     [ -d "$job" ] || { say gone; return; }
     exec 3<"$job/log"
-    running "$1" || pid=none # asked once: forking for it in the loop would show in what is measured
+    pid=${2:-}
+    [ -n "$pid" ] || running "$1" || pid=none # asked once: forking for it in the loop would show in what is measured
     part=
     rounds=0
     while :; do
