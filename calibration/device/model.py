@@ -10,28 +10,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-FEATURES = (
-    "nodes",  # operators to dispatch
-    "int8_macs",  # multiply-accumulates of products with int8 weights
-    "fp32_macs",
-    "attention_macs",  # products of two activations, in floating point
-    "softmax_elements",
-    "int8_outputs",  # results of products with int8 weights, to be scaled back
-    "fp32_outputs",
-    "elements",  # results of everything else that has a width
-    "gather_bytes",  # rows of embedding tables
-    "weight_bytes",  # of products: read once for each text
-    "texts",  # one: what a text costs outside the model, whatever its length
-    "sub_words",  # cut from words, and their rows picked
-)
 FAR = "far_weight_bytes"  # of weight_bytes what exceeds the cache
-PRICED = (*FEATURES, FAR)
 TO_MS = 1e-6  # nanoseconds
 
 
 @dataclass(frozen=True)
-class Prices:
-    """Nanoseconds for one of each feature; see `FEATURES` for what they are."""
+class Amounts:
+    """One number for each feature, which is something that an artifact asks of a device for one text.
+
+    Attributes:
+        nodes: operators to dispatch.
+        int8_macs, fp32_macs: multiply-accumulates of products with int8 and with fp32 weights.
+        attention_macs: of products of two activations, in floating point.
+        int8_outputs: results of products with int8 weights, to be scaled back.
+        elements: results of everything else that has a width.
+        gather_bytes: rows of embedding tables.
+        weight_bytes: of products; read once for each text.
+        texts: one: what a text costs outside the model, whatever its length.
+        sub_words: cut from words, and their rows picked.
+    """
 
     nodes: float
     int8_macs: float
@@ -45,25 +42,22 @@ class Prices:
     weight_bytes: float
     texts: float
     sub_words: float
-    far_weight_bytes: float
 
 
 @dataclass(frozen=True)
-class Largest:
-    """The largest amount of each feature among the artifacts that a model was fitted on."""
+class Largest(Amounts):
+    """The largest amount of each among the artifacts that a model was fitted on."""
 
-    nodes: float
-    int8_macs: float
-    fp32_macs: float
-    attention_macs: float
-    softmax_elements: float
-    int8_outputs: float
-    fp32_outputs: float
-    elements: float
-    gather_bytes: float
-    weight_bytes: float
-    texts: float
-    sub_words: float
+
+@dataclass(frozen=True)
+class Prices(Amounts):
+    """Nanoseconds for one of each feature, and for each byte of weights that the cache does not hold."""
+
+    far_weight_bytes: float
+
+
+FEATURES = tuple(field.name for field in fields(Amounts))
+PRICED = (*FEATURES, FAR)
 
 
 @dataclass(frozen=True)

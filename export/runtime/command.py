@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from .errors import UserError
 from .lines import MAX_LINE, answer_lines, encode_json, entity_fields
+from .options import thread_count
 from .tagger import Tagger
 
 HELP = """\
@@ -71,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max-line", type=_bytes, metavar="BYTES", default=MAX_LINE, help="longest JSON line (default: %(default)s)"
     )
-    parser.add_argument("--threads", type=_threads, metavar="N", help="default: what the bundle says")
+    parser.add_argument("--threads", type=thread_count, metavar="N", help="default: what the bundle says")
     parser.add_argument(
         "--bundle",
         type=Path,
@@ -80,12 +81,6 @@ def _parser() -> argparse.ArgumentParser:
         help="another bundle than the one this file lies in",
     )
     return parser
-
-
-def _threads(value: str) -> int:
-    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 1024:
-        raise argparse.ArgumentTypeError(f"{value!r} is no number of threads (1 or more)")
-    return int(value)
 
 
 def _bytes(value: str) -> int:

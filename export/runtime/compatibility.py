@@ -9,6 +9,7 @@ import importlib.util
 import platform
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,13 +60,25 @@ def refuse_known_bad(proc: Path = Path("/proc"), version: str | None = None) -> 
     features = re.search(r"^Features\s*:(.*)$", _read(proc / "cpuinfo"), re.MULTILINE)
     flags = features[1].split() if features else []
     board = _read(proc / "device-tree" / "model").strip("\0\n ")
+    if bad := known_bad(version, flags, board):
+        raise UserError(
+            f"onnxruntime {version} does not run on this board: {bad.reason}.",
+            "Install another release: python3 -m pip install --upgrade onnxruntime",
+        )
+
+
+def known_bad(version: str | None, flags: Sequence[str], board: str) -> BadRuntime | None:
+    """The release of KNOWN_BAD that would fail on a 64-bit ARM board, if it is one.
+
+    Args:
+        flags: features of /proc/cpuinfo; none where it lists none.
+        board: product name; "" where it is unknown.
+    """
     for bad in KNOWN_BAD:
         unfit = (bad.lacks and flags and bad.lacks not in flags) or (bad.board and bad.board in board)
         if bad.version == version and unfit:
-            raise UserError(
-                f"onnxruntime {version} does not run on this board: {bad.reason}.",
-                "Install another release: python3 -m pip install --upgrade onnxruntime",
-            )
+            return bad
+    return None
 
 
 def require_packages() -> None:

@@ -9,7 +9,6 @@ per percent.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import signal
@@ -36,6 +35,7 @@ from .protocol import Progress
 from .rates import cold_read, copy_rate, free_memory
 from .session import load_onnxruntime, session_logits, session_options
 from .texts import MARKS, texts_of_length
+from .writing import write_result
 
 BLOCK = 1 << 22  # bytes written at once
 ROOM = 0.5  # share of the free memory that graphs may take together
@@ -260,22 +260,6 @@ def _inputs(graph: Graph, length: int) -> dict[str, np.ndarray]:
     }
 
 
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all: a temporary file beside it, flushed and renamed."""
-    temporary: str | None = None
-    try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise UserError(f"Cannot write {path}: {error.strerror}.", "Name a file where there is space.") from error
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns its exit code."""
     parser = argparse.ArgumentParser(
@@ -288,7 +272,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         result = time_plan(chosen.plan, chosen.out.absolute().parent, ProgressLines(sys.stderr))
-        _write(chosen.out, json.dumps(result.to_json(), indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+        write_result(chosen.out, result.to_json())
     except UserError as error:
         sys.stderr.write(" ".join(str(error).split()) + "\n")
         return error.exit_code

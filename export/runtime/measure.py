@@ -33,6 +33,7 @@ from pathlib import Path
 from types import FrameType
 
 from .errors import UserError
+from .options import thread_count
 from .profile_table import profile_rows
 from .profiler import profile_bundle
 from .progress import ProgressLines
@@ -78,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--bundle", type=Path, default=Path(__file__).resolve().parent.parent, metavar="PATH",
                         help="the bundle's folder (default: the one this file is in)")  # fmt: skip
-    parser.add_argument("--threads", type=_threads, metavar="N",
+    parser.add_argument("--threads", type=thread_count, metavar="N",
                         help="threads of the model (default: the bundle's own setting)")  # fmt: skip
     parser.add_argument("--sustained", type=_minutes, default=0.0, metavar="MINUTES",
                         help="then work so long without a pause, to see it throttle; 10 is advised")  # fmt: skip
@@ -88,12 +89,6 @@ def _parser() -> argparse.ArgumentParser:
                         help="where the record goes (default: the bundle's evidence folder)")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the whole record instead of a table")
     return parser
-
-
-def _threads(value: str) -> int:
-    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 1024:
-        raise argparse.ArgumentTypeError(f"{value!r} is no number of threads (1 or more)")
-    return int(value)
 
 
 def _minutes(value: str) -> float:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,7 +11,6 @@ from .answers import Answer, golden_agreement, read_golden
 from .conditions import read_conditions
 from .consumption import measure_consumption
 from .energy import open_meter
-from .errors import UserError
 from .machine import describe_machine
 from .manifest import Bundle, Setting, read_bundle
 from .profile_record import Profile
@@ -24,6 +20,7 @@ from .rounds import measure_subjects, rough_cost
 from .settings import SWEEP, recommend, settings_to_try, sweep_settings
 from .sizes import model_files
 from .sustained import run_sustained
+from .writing import check_writable, write_result
 
 PROTOCOL = Protocol(rounds=10, runs=50, seconds=60.0, warm_seconds=1.0)
 PROBE_SENTENCES = 5
@@ -93,13 +90,13 @@ def profile_bundle(
     """
     plan = PLAN.tenth() if quick else PLAN
     read = read_bundle(bundle)
-    _check_writable(out or bundle / "evidence" / "profile.json")
+    check_writable(out or bundle / "evidence" / "profile.json")
     setting = replace(read.setting, threads=threads or read.setting.threads)
     if progress:
         progress(0, 1, "trying the model")
     profile = _measure(read, setting, plan, sustained_minutes / (10 if quick else 1), progress)
     path = out or bundle / "evidence" / profile.file_name
-    _write(path, json.dumps(profile.to_json(), indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    write_result(path, profile.to_json())
     return profile, path
 
 
@@ -158,39 +155,3 @@ def sentences_to_measure(golden: Sequence[Answer], languages: Sequence[str]) -> 
     """Words of the golden sentences in the bundle's own languages, where it has some; else of all."""
     own = [answer.words for answer in golden if answer.words and answer.why in languages]
     return own or [answer.words for answer in golden if answer.words]
-
-
-def _check_writable(path: Path) -> None:
-    """Raise now what writing would raise after minutes of measuring."""
-    if path.is_dir():
-        raise UserError(f"Cannot write {path}: it is a folder.", "Name a file.")
-    folder = next(folder for folder in path.absolute().parents if folder.exists())
-    try:
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all: a temporary file beside it, flushed and renamed."""
-    temporary: str | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise _unwritable(path, error) from error
-        raise
-
-
-def _unwritable(path: Path, error: OSError) -> UserError:
-    remedy = "Free some space on the disk, or write to a place where you may: --out FILE."
-    return UserError(f"Cannot write {path}: {error.strerror or error}.", remedy)

@@ -9,12 +9,53 @@ from typing import Any
 import pytest
 
 import calibration.device.plan
+import export.runtime.profile_table
+import export.runtime.profiler
 import toolkit.emulation.emulate
 import toolkit.emulation.text
 import toolkit.measure.calibrate
 import toolkit.remote.measuring
 import toolkit.report
 from toolkit.cli import main
+
+
+@pytest.mark.parametrize(("right", "code"), [(True, 0), (False, 1)])
+def test_profile_prints_what_it_measured_and_fails_on_wrong_answers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], right: bool, code: int
+) -> None:
+    def profile_bundle(path: Path, progress: Any, **options: Any) -> Any:
+        assert (path, options) == (Path("b"), {"threads": 2, "sustained_minutes": 0.5, "quick": True})
+        progress(1, 2, "round")
+        return SimpleNamespace(agreement=SimpleNamespace(ok=right)), Path("b/evidence/here.json")
+
+    monkeypatch.setattr(export.runtime.profiler, "profile_bundle", profile_bundle)
+    monkeypatch.setattr(export.runtime.profile_table, "profile_rows", lambda found: [("p50", "1 ms")])
+    assert main(["profile", "b", "--threads", "2", "--sustained", "0.5", "--quick"]) == code
+    captured = capsys.readouterr()
+    assert "p50         1 ms" in captured.out and "b/evidence/here.json" in captured.out
+    assert "Measuring: 50 %" in captured.err
+
+
+def test_profile_on_a_host_goes_over_ssh(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def profile_on_host(path: Path, target: str, progress: Any, **options: Any) -> Any:
+        assert (path, target) == (Path("b"), "-pi")
+        assert options == {
+            "threads": None, "sustained_minutes": 0.0, "quick": False, "folder": "/data", "limit_s": 90.0,
+        }  # fmt: skip
+        progress(0.5)
+        return SimpleNamespace(agreement=SimpleNamespace(ok=True)), Path("b/evidence/pi.json")
+
+    monkeypatch.setattr(toolkit.remote.measuring, "profile_on_host", profile_on_host)
+    monkeypatch.setattr(export.runtime.profile_table, "profile_rows", lambda found: [("p50", "1 ms")])
+    assert main(["profile", "b", "--host=-pi", "--folder", "/data", "--limit", "1.5"]) == 0
+    assert "b on -pi" in capsys.readouterr().out
+
+
+def test_a_sustained_run_has_a_sensible_length(capsys: pytest.CaptureFixture[str]) -> None:
+    for length in ("-1", "nan", "soon", "1e9"):
+        with pytest.raises(SystemExit, match="2"):
+            main(["profile", "b", "--sustained", length])
+        assert "is no number of minutes" in capsys.readouterr().err
 
 
 @pytest.fixture

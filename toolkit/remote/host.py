@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.runtime.compatibility import KNOWN_BAD
+from export.runtime.compatibility import known_bad
 from export.runtime.errors import UserError
 from toolkit.remote.ssh import Ssh, reach
 from toolkit.remote.wheels import GLIBC, PYTHONS, pinned_versions
@@ -214,14 +214,11 @@ def _choose(target: str, pythons: Sequence[_Python], said: Iterable[str]) -> _Py
 def _check_board(target: str, board: str | None, features: str) -> None:
     """Refuse the release of onnxruntime that would be sent, where it is known to fail on this board."""
     version = pinned_versions()["onnxruntime"]
-    flags = features.partition(":")[2].split()
-    for bad in KNOWN_BAD:
-        unfit = (bad.lacks and flags and bad.lacks not in flags) or (bad.board and board and bad.board in board)
-        if bad.version == version and unfit:
-            raise UserError(
-                f"onnxruntime {version} does not run on {target} ({board}): {bad.reason}.",
-                "Pin another release in pyproject.toml.",
-            )
+    if bad := known_bad(version, features.partition(":")[2].split(), board or ""):
+        raise UserError(
+            f"onnxruntime {version} does not run on {target} ({board}): {bad.reason}.",
+            "Pin another release in pyproject.toml.",
+        )
 
 
 def _read_python(line: str) -> _Python | None:

@@ -128,16 +128,3 @@ def test_an_interrupted_profile_leaves_no_file(bundle: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         profile_bundle(bundle, progress=interrupt)
     assert sorted(bundle.rglob("*")) == before
-
-
-def test_a_disk_that_fills_up_leaves_no_half_file(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(profiler.os, "fsync", full)
-    with pytest.raises(UserError, match=r"Cannot write .*: No space left on device"):
-        profiler._write(bundle / "evidence" / "profile.json", "{}")
-    monkeypatch.setattr(profiler.os, "fsync", lambda descriptor: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        profiler._write(bundle / "evidence" / "profile.json", "{}")
-    assert [entry.name for entry in (bundle / "evidence").iterdir() if "profile" in entry.name] == []
