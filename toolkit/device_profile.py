@@ -92,6 +92,11 @@ class DeviceProfile:
         """Of the machine that a calibrated profile describes; None where `this_machine` says it."""
         return self.calibration.origin.fingerprint if self.calibration else None
 
+    @property
+    def is_here(self) -> bool:
+        """Whether what is measured here was measured on the device; a calibrated profile says which machine it is."""
+        return self.this_machine and self.fingerprint is None
+
 
 class _Key(NamedTuple):
     """How a key is written: its type, its range, its value where it is left out (`...`: it must be there)."""

@@ -112,7 +112,7 @@ class Observer:
 
     def _predicted_p95(self, entry: Entry, figures: Figures) -> Figure:
         """Latency on a device that is not this machine; UNKNOWN where it is, or where nothing predicts it."""
-        here = self.profile.this_machine or figures.p95_ms.basis == "measured on the device"
+        here = self.profile.is_here or figures.p95_ms.basis == "measured on the device"
         if here or entry.variant == TORCH or VARIANTS[entry.variant].backend != "onnx":
             return UNKNOWN
         from toolkit.measure.estimate import estimate

@@ -141,8 +141,7 @@ def budget_verdicts(
     figures: Figures, profile: DeviceProfile, measured_on_target: bool | None = None
 ) -> tuple[BudgetVerdict, ...]:
     """Size, memory, latency and cold start against the profile's budgets; one it doesn't set is left out."""
-    here = profile.this_machine and profile.fingerprint is None
-    on_target = here if measured_on_target is None else measured_on_target
+    on_target = profile.is_here if measured_on_target is None else measured_on_target
     limits = profile.budgets
     size = UNKNOWN if figures.download_bytes is None else Figure(figures.download_bytes, "measured here")
     latency = f"p95 latency at {limits.p95_length} sub-words"

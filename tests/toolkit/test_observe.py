@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -57,6 +57,15 @@ def test_latency_on_another_device_is_estimated_for_the_length_and_setting_measu
 def test_what_was_measured_on_the_device_stands(asked: list[Any]) -> None:
     assert p95(load_device_profile("cpu"), "onnx-int8") == Figure(3.0, "measured here")
     assert asked == []
+
+
+def test_a_calibrated_profile_of_this_machine_is_predicted_for_on_another(asked: list[Any]) -> None:
+    class Calibrated(DeviceProfile):
+        fingerprint = "of the machine it was calibrated on"  # type: ignore[assignment]
+
+    cpu = load_device_profile("cpu")
+    calibrated = Calibrated(**{field.name: getattr(cpu, field.name) for field in fields(cpu)})
+    assert p95(calibrated, "onnx-int8").basis == "predicted"
 
 
 def test_only_onnx_is_estimated(asked: list[Any]) -> None:
