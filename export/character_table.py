@@ -1,4 +1,4 @@
-"""Makes the table of characters that the runtimes read, in Python and JavaScript: `python -m export.character_table`.
+"""Makes the table of characters that the runtimes read, in every language: `python -m export.character_table`.
 
 Python, browsers and phones each know another version of Unicode, and a newer one turns letters-to-be into marks
 or symbols. So the classes of characters are taken from one version and shipped. Python 3.11 has that version;
@@ -21,6 +21,8 @@ UNICODE = "14.0.0"
 _RUNTIME = Path(__file__).parent / "runtime"
 PYTHON_FILE = _RUNTIME / "character_table.py"
 JAVASCRIPT_FILE = _RUNTIME / "js" / "character_table.js"
+KOTLIN_FILE = _RUNTIME / "kotlin" / "src" / "main" / "kotlin" / "afriberta" / "edge" / "CharacterTable.kt"
+SWIFT_FILE = _RUNTIME / "swift" / "Sources" / "AfribertaEdge" / "CharacterTable.swift"
 _MADE = "Made by `python -m export.character_table`; not to be edited."
 _LINE = 110
 
@@ -101,10 +103,29 @@ def javascript_source(text: str) -> str:
     return f'// {_MADE}\n\nexport const UNICODE = "{UNICODE}";\n' + "".join(constants)
 
 
+def kotlin_source(text: str) -> str:
+    lines = " +\n".join(f'        "{line}"' for line in _lines(text))
+    constants = f'    const val UNICODE = "{UNICODE}"\n    const val TABLE =\n{lines}\n'
+    return f"// {_MADE}\n\npackage afriberta.edge\n\ninternal object CharacterTable {{\n{constants}}}\n"
+
+
+def swift_source(text: str) -> str:
+    lines = "\n".join(f"        {line}\\" for line in _lines(text))[:-1]
+    constants = f'    static let unicode = "{UNICODE}"\n    static let table = """\n{lines}\n        """\n'
+    return f"// {_MADE}\n\nenum CharacterTable {{\n{constants}}}\n"
+
+
 def _lines(text: str) -> list[str]:
     return [text[start : start + _LINE] for start in range(0, len(text), _LINE)]
 
 
+SOURCES = {
+    PYTHON_FILE: python_source,
+    JAVASCRIPT_FILE: javascript_source,
+    KOTLIN_FILE: kotlin_source,
+    SWIFT_FILE: swift_source,
+}
+
 if __name__ == "__main__":
-    write_text_atomic(PYTHON_FILE, python_source(table()))
-    write_text_atomic(JAVASCRIPT_FILE, javascript_source(table()))
+    for file, source in SOURCES.items():
+        write_text_atomic(file, source(table()))

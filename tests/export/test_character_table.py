@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import unicodedata
+from pathlib import Path
 
 import pytest
 
@@ -14,10 +15,9 @@ same_unicode = pytest.mark.skipif(
 
 
 @same_unicode
-def test_both_runtimes_carry_the_table_that_would_be_made_now() -> None:
-    text = character_table.table()
-    assert character_table.PYTHON_FILE.read_text("utf-8") == character_table.python_source(text)
-    assert character_table.JAVASCRIPT_FILE.read_text("utf-8") == character_table.javascript_source(text)
+@pytest.mark.parametrize("file", character_table.SOURCES, ids=lambda file: file.suffix)
+def test_every_runtime_carries_the_table_that_would_be_made_now(file: Path) -> None:
+    assert file.read_text("utf-8") == character_table.SOURCES[file](character_table.table())
 
 
 def test_packing_is_undone_from_the_last_pair_to_the_first() -> None:
