@@ -43,6 +43,8 @@ class BundleDetails:
         licences: of every input; the bundle's own follows from them.
         logit_tolerance: None takes the usual one of the dtype.
         alternatives: the same tagger in other formats; their files lie in the variant folder too.
+        packages: what the ONNX model needs.
+        alternative_packages: what only the alternatives need.
         evidence: name -> JSON object, written to evidence/NAME.json with the model's digest.
     """
 
@@ -66,6 +68,7 @@ class BundleDetails:
     tested_runtimes: tuple[TestedRuntime, ...] = ()
     known_bad_runtimes: tuple[KnownBadRuntime, ...] = KNOWN_BAD_RUNTIMES
     packages: tuple[Package, ...] = field(default_factory=installed_packages)
+    alternative_packages: tuple[Package, ...] = ()
     evidence: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     zip_evidence: bool = False
 

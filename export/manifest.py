@@ -18,6 +18,7 @@ from export.strict_json import loads, violations
 MANIFEST = "manifest.json"
 GOLDEN = "golden.jsonl"
 EVIDENCE = "evidence"
+TEXT2LABELS = "text2labels"  # the format of an alternative: the tagger with its tokenizer in one ONNX graph
 MAX_MANIFEST_BYTES = 16 * 2**20
 
 COMMERCIAL = "commercial use allowed"

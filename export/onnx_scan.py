@@ -51,6 +51,11 @@ LISTED_DOMAINS = OPERATOR_DOMAINS | {
     "com.ms.internal.nhwc",
     "org.pytorch.aten",
 }
+# onnxruntime-extensions: a library that the app must bring. What text2labels.onnx uses of it.
+EXTENSIONS_DOMAIN = "ai.onnx.contrib"
+TEXT_OPERATORS = frozenset(
+    (EXTENSIONS_DOMAIN, name) for name in ("StringRegexSplitWithOffsets", "StringJoin", "SentencepieceTokenizer")
+)
 # Operators of onnxruntime's own domain that load a file or run foreign code.
 _LOADING_OPERATORS = frozenset({"EPContext", "PythonOp", "PythonOpGrad", "TritonOp", "ATen"})
 
@@ -71,13 +76,21 @@ class OnnxScan:
     operators: frozenset[tuple[str, str]]
     functions: frozenset[tuple[str, str]]
 
-    def problems(self, allowed_files: frozenset[str] = frozenset()) -> Iterator[str]:
-        """Why a runtime should not open the model; `allowed_files` are names of files beside it."""
+    def problems(
+        self, allowed_files: frozenset[str] = frozenset(), allowed_operators: frozenset[tuple[str, str]] = frozenset()
+    ) -> Iterator[str]:
+        """Why a runtime should not open the model.
+
+        Args:
+            allowed_files: names of files beside it.
+            allowed_operators: (domain, operator) of a custom library that the model may use.
+        """
         for location in sorted(self.locations - allowed_files):
             yield f"keeps weights in {location[:200]!r}, which is no listed file beside it"
-        for domain in sorted(self.opset_domains - LISTED_DOMAINS - {domain for domain, _ in self.functions}):
+        known = {domain for domain, _ in self.functions | allowed_operators}
+        for domain in sorted(self.opset_domains - LISTED_DOMAINS - known):
             yield f"needs a custom operator library (domain {domain[:200]!r})"
-        for domain, operator in sorted(self.operators - self.functions):
+        for domain, operator in sorted(self.operators - self.functions - allowed_operators):
             if domain not in OPERATOR_DOMAINS:
                 yield f"needs the custom operator {domain[:200]}::{operator[:200]}"
             elif operator in _LOADING_OPERATORS:

@@ -39,8 +39,10 @@ def _classifiers(classifiers: Sequence[str]) -> list[str]:
     return [line.split(" :: ")[-1] for line in classifiers if line.startswith("License :: ")]
 
 
-def sbom(manifest: Manifest, packages: Sequence[Package]) -> dict[str, Any]:
+def sbom(manifest: Manifest, packages: Sequence[Package], optional: Sequence[Package] = ()) -> dict[str, Any]:
     """The bill of materials: the model with its digest and inputs, and the packages that run it.
+
+    `optional` are those that only the bundle's alternatives need.
 
     Deterministic: it has no serial number and no time stamp, both optional in CycloneDX.
     """
@@ -60,17 +62,8 @@ def sbom(manifest: Manifest, packages: Sequence[Package]) -> dict[str, Any]:
         "description": "the tagger in runtime/",
         "licenses": [{"license": {"id": "Apache-2.0"}}],
     }
-    libraries = [
-        {
-            "type": "library",
-            "bom-ref": f"pkg:pypi/{package.name}@{package.version}",
-            "name": package.name,
-            "version": package.version,
-            "purl": f"pkg:pypi/{package.name}@{package.version}",
-            "licenses": [{"license": {"name": package.licence}}],
-        }
-        for package in packages
-    ]
+    libraries = [_library(package) for package in packages]
+    extras = [{**_library(package), "scope": "optional"} for package in optional]
     references = [str(library["bom-ref"]) for library in libraries]
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -78,10 +71,22 @@ def sbom(manifest: Manifest, packages: Sequence[Package]) -> dict[str, Any]:
         "specVersion": "1.6",
         "version": 1,
         "metadata": {"component": model},
-        "components": [runtime, *libraries],
+        "components": [runtime, *libraries, *extras],
         "dependencies": [
             {"ref": "model", "dependsOn": ["runtime"]},
             {"ref": "runtime", "dependsOn": references},
-            *({"ref": reference} for reference in references),
+            *({"ref": library["bom-ref"]} for library in (*libraries, *extras)),
         ],
+    }
+
+
+def _library(package: Package) -> dict[str, Any]:
+    reference = f"pkg:pypi/{package.name}@{package.version}"
+    return {
+        "type": "library",
+        "bom-ref": reference,
+        "name": package.name,
+        "version": package.version,
+        "purl": reference,
+        "licenses": [{"license": {"name": package.licence}}],
     }

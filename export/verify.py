@@ -21,6 +21,7 @@ from export.manifest import (
     GOLDEN,
     MANIFEST,
     MAX_MANIFEST_BYTES,
+    TEXT2LABELS,
     Manifest,
     file_entry,
     inconsistencies,
@@ -28,7 +29,7 @@ from export.manifest import (
     tensors,
 )
 from export.names import collisions, name_problem
-from export.onnx_scan import scan_onnx
+from export.onnx_scan import TEXT_OPERATORS, scan_onnx
 from export.runtime.encode import WordEncoder
 from export.runtime.errors import UserError
 from export.runtime.machine import package_version
@@ -41,6 +42,7 @@ INTEGRITY_NOT_ORIGIN = (
     "For the origin check a signature with ssh-keygen -Y verify (see export/README.md)."
 )
 _FRESH = "Get a fresh copy."
+_LEFT_BY_HUBS = (".gitattributes", ".cache/huggingface")  # in a folder that was downloaded from one; nothing reads them
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,8 @@ def list_folder(folder: Path) -> tuple[dict[str, int], list[str]]:
             for entry in entries:
                 name = Path(entry.path).relative_to(folder).as_posix()
                 status = entry.stat(follow_symlinks=False)
+                if name in _LEFT_BY_HUBS and not entry.is_symlink():
+                    continue
                 if stat.S_ISDIR(status.st_mode):
                     waiting.append(Path(entry.path))
                 elif stat.S_ISREG(status.st_mode):
@@ -201,11 +205,13 @@ def _check_labels(folder: Path, manifest: Manifest, present: dict[str, int]) -> 
 
 
 def _check_models(folder: Path, manifest: Manifest, present: dict[str, int]) -> Iterator[str]:
-    """No ONNX file of the bundle may reach for anything outside it."""
+    """No ONNX file of the bundle may reach for anything outside it, but for a declared text2labels' operators."""
+    others = {name for other in manifest.alternatives if other.format == TEXT2LABELS for name in other.files}
     for name in sorted(name for name in present if name.lower().endswith(".onnx") and not name_problem(name)):
         beside = {Path(other).name for other in manifest.external_data if Path(other).parent == Path(name).parent}
         try:
-            found = list(scan_onnx(folder / name).problems(frozenset(beside)))
+            operators = TEXT_OPERATORS if name in others - {manifest.model} else frozenset()
+            found = list(scan_onnx(folder / name).problems(frozenset(beside), operators))
         except UserError as error:
             yield str(error)
             continue
@@ -241,7 +247,8 @@ def _notes(manifest: Manifest) -> Iterator[str]:
     if own != theirs:
         yield "runtime/ is not the one this toolkit carries (another version?): read it before you run it."
     for other in manifest.alternatives:
-        yield f"{', '.join(other.files)}: checked by digest, not opened ({other.format} needs torch)."
+        needs = ", ".join(other.requires) or "more than this"
+        yield f"{', '.join(other.files)}: checked by digest, not opened ({other.format} needs {needs})."
     installed = package_version("onnxruntime")
     for bad in manifest.known_bad_runtimes:
         if (bad.name, bad.version) == ("onnxruntime", installed):

@@ -10,10 +10,12 @@ from typing import Any
 
 from export.bundle import BundleDetails, write_bundle
 from export.card import Card, CardScore
-from export.manifest import Alternative, Licence, TestedRuntime, licence_line
+from export.manifest import Licence, TestedRuntime, licence_line
 from export.runtime.manifest import Setting
+from export.text2labels import Parts
 from export.variants import VARIANTS
 from toolkit import __version__
+from toolkit.alternatives import bundle_contents
 from toolkit.folders import folder_labels
 from toolkit.languages import LANGUAGES
 from toolkit.observe import Entry
@@ -26,7 +28,6 @@ from toolkit.select import Selection
 from toolkit.store import Artifact, library_versions
 from toolkit.verdict import Verdict
 
-FORMATS = {"torchscript": "torchscript", "bnb": "bitsandbytes"}
 OPEN_LICENCES = ("apache", "mit", "bsd", "cc0", "cc-by-4", "cc by 4", "public domain")
 
 
@@ -50,32 +51,38 @@ def assemble_bundle(done: Assembled) -> tuple[RunRecord, Path, Path]:
     out = request.out / name
     shipped, variant = shipped_onnx(run, chosen)
     confidence = run.observer.confidence(variant, shipped)
-    folder, alternatives = with_alternative(request, chosen, shipped, variant)
+    labels, temperature = folder_labels(shipped.path), confidence["temperature"]
+    model = VARIANTS[variant].model
+    parts = Parts(shipped.path, model, labels, (request.lang,), WINDOW, temperature)
+    work = request.cache / "work" / f"bundle-{shipped.digest[:16]}"
+    contents = bundle_contents(work, chosen, shipped, variant, parts if run.recipe.text2labels else None)
     licences = input_licences(run)
     details = BundleDetails(
         name=f"{run.lang} {run.recipe.name} {VARIANTS[variant].precision}",
-        model=VARIANTS[variant].model,
+        model=model,
         dtype=VARIANTS[variant].precision,
-        labels=folder_labels(shipped.path),
+        labels=labels,
         languages=(request.lang,),
         max_length=WINDOW,
         recipe=asdict(run.recipe),
         provenance=provenance(run),
         licences=licences,
-        card=model_card(done),
-        temperature=confidence["temperature"],
+        card=replace(model_card(done), extra=contents.rows()),
+        temperature=temperature,
         threads=done.setting.threads,
         prepacking=done.setting.prepacking,
-        alternatives=alternatives,
+        alternatives=contents.alternatives,
+        alternative_packages=contents.packages(),
         tested_runtimes=(TestedRuntime("onnxruntime", library_versions(("onnxruntime",))["onnxruntime"]),),
         evidence={
             "measurement": chosen.measurement.to_json() if chosen.measurement else {},
             "verdict": asdict(done.verdict),
+            **contents.evidence,
         },
     )
-    written = write_bundle(folder, details, out)
-    if folder != shipped.path:
-        shutil.rmtree(folder)
+    written = write_bundle(contents.folder, details, out)
+    if contents.folder != shipped.path:
+        shutil.rmtree(contents.folder)
     record = make_record(done, confidence, licences, out, written.zip_bytes)
     write_record(record, request.out / f"{name}{SUFFIX}")
     page = request.out / f"{name}.report.html"
@@ -89,35 +96,6 @@ def shipped_onnx(run: Run, chosen: Entry) -> tuple[Artifact, str]:
         return chosen.artifact, chosen.variant
     assert chosen.model is not None
     return run.variant("onnx-int8", chosen.model), "onnx-int8"
-
-
-def with_alternative(
-    request: Request, chosen: Entry, shipped: Artifact, variant: str
-) -> tuple[Path, tuple[Alternative, ...]]:
-    """The folder to bundle: the ONNX variant, joined by the selected one's files where that is another format."""
-    if chosen.variant == variant:
-        return shipped.path, ()
-    selected = VARIANTS[chosen.variant]
-    folder = request.cache / "work" / f"bundle-{shipped.digest[:16]}"
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(shipped.path, folder)
-    source = chosen.artifact.path / selected.model
-    target = folder / selected.model
-    if source.is_dir():
-        shutil.copytree(source, target)
-    else:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-    files = [target] if target.is_file() else [path for path in target.rglob("*") if path.is_file()]
-    needed = ("torch",) if selected.backend == "torchscript" else ("torch", "transformers", "bitsandbytes")
-    return folder, (
-        Alternative(
-            FORMATS[selected.backend],
-            selected.precision,
-            tuple(sorted(path.relative_to(folder).as_posix() for path in files)),
-            tuple(f"{package}=={version}" for package, version in library_versions(needed).items()),
-        ),
-    )
 
 
 def input_licences(run: Run) -> tuple[Licence, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from export.runtime.errors import UserError
 from export.runtime.manifest import Setting
+from export.text2labels import require_extensions
 from export.variants import VARIANTS, can_build
 from toolkit.assemble import Assembled, assemble_bundle
 from toolkit.console import console
@@ -48,6 +49,8 @@ def make_bundle(request: Request) -> Outcome:
     """
     language(request.lang)
     profile, recipe = load_device_profile(request.target), load_recipe(request.recipe)
+    if recipe.text2labels:
+        require_extensions()
     sources = resolve(request.teacher, request.data, request.corpus, os.environ, request.lang)
     for line in sources.notice:
         console.warn(line)

@@ -151,6 +151,8 @@ class Recipe:
         description: one line for --help and the report.
         fine_tune: how a teacher without a tagging head is fine-tuned: AfriBERTa's recipe.
         gold_only: training of the baseline, the student's shape on gold labels alone.
+        text2labels: also ship the tagger as one ONNX graph with the tokenizer inside, for apps that have
+            onnxruntime-extensions; nearly doubles the bundle, not what the tagger needs of it.
     """
 
     name: str
@@ -162,6 +164,7 @@ class Recipe:
     recover: TrainingConfig = TrainingConfig(learning_rate=1e-4, epochs=3)
     trim: TrimConfig | None = None
     gold_only: TrainingConfig = TrainingConfig(learning_rate=5e-4, epochs=12)
+    text2labels: bool = False
 
 
 def recipe_names() -> list[str]:

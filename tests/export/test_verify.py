@@ -162,6 +162,19 @@ def test_names_that_no_bundle_holds_are_told_without_breaking_the_line(bundle: P
         (bundle / name).unlink()
 
 
+def test_what_a_hub_leaves_in_a_download_is_passed_over(bundle: Path) -> None:
+    (bundle / ".gitattributes").write_text("*.onnx filter=lfs")
+    (bundle / ".cache" / "huggingface").mkdir(parents=True)
+    (bundle / ".cache" / "huggingface" / "README.md.metadata").write_text("x")
+    assert verify_bundle(bundle).problems == ()
+    (bundle / ".cache" / "other").write_text("x")
+    assert ".cache/other" in problems(bundle)[0]
+    (bundle / ".cache" / "other").unlink()
+    (bundle / ".gitattributes").unlink()
+    (bundle / ".gitattributes").symlink_to("manifest.json")
+    assert "a link" in " ".join(problems(bundle))
+
+
 def test_another_runtime_inside_is_noted_not_refused(bundle: Path) -> None:
     (bundle / "runtime" / "tagger.py").write_text("raise SystemExit('executed')")
     rehash(bundle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from export.manifest import read_manifest
+from export.text2labels import Text2Labels
 from export.verify import verify_bundle
 from toolkit.data.builtin import load_demo_corpus
 from toolkit.data.conll import write_conll
@@ -254,6 +256,26 @@ def test_other_formats_ship_beside_an_onnx_model_that_verify_can_check(
     assert manifest.alternatives[0].format == "bitsandbytes"
     assert (bundle / "gpu" / "model.safetensors").is_file()
     assert verify_bundle(bundle).ok
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("onnxruntime_extensions") is None, reason="needs onnxruntime-extensions: make setup"
+)
+def test_a_recipe_can_ask_for_the_tagger_as_one_graph_beside_any_other_format(
+    bench: Bench, first: subprocess.CompletedProcess[str]
+) -> None:
+    run = bench.run("graph", f"text2labels = true\n{RECIPE}", variants='"llm-int8"')
+    assert run.returncode == 0, run.stderr
+    bundle = Path(bench.record("graph").bundle)
+    assert verify_bundle(bundle).ok
+    manifest = read_manifest(bundle / "manifest.json")
+    assert [other.format for other in manifest.alternatives] == ["bitsandbytes", "text2labels"]
+    assert manifest.alternatives[1].requires == ("onnxruntime-extensions==0.15.2",)
+    assert manifest.model_sha256 == read_manifest(Path(bench.record("gpu").bundle) / "manifest.json").model_sha256
+    assert "also as text2labels" in (bundle / "README.md").read_text("utf-8")
+    found = Text2Labels(bundle / manifest.alternatives[1].files[0])("Rais Samia alitembelea Arusha.")
+    assert [word.text for word in found] == ["Rais", "Samia", "alitembelea", "Arusha", "."]
+    assert json.loads((bundle / "evidence" / "text2labels.json").read_bytes())["sentences"] > 30
 
 
 def test_pruning_trimming_last_external_data_and_torchscript_work_together(

@@ -31,6 +31,13 @@ def test_a_shipped_recipe_loads_and_says_what_it_does(name: str) -> None:
     assert recipe.student or recipe.trim or recipe.prune
 
 
+def test_the_tagger_as_one_graph_is_made_only_where_a_recipe_asks_for_it(tmp_path: Path) -> None:
+    assert not any(load_recipe(name).text2labels for name in recipe_names())
+    assert load_recipe(written(tmp_path, "text2labels = true\n" + START + "[trim]\npieces = 300\n")).text2labels
+    with pytest.raises(UserError, match="text2labels is 1, not a bool"):
+        load_recipe(written(tmp_path, "text2labels = 1\n" + START))
+
+
 @pytest.mark.parametrize("name", [name for name in recipe_names() if name.startswith("paper-")])
 def test_a_student_of_the_paper_has_the_layers_and_heads_of_its_name_at_hidden_768(name: str) -> None:
     student = load_recipe(name).student
