@@ -41,6 +41,7 @@ from export.runtime.session import open_session, session_logits
 from export.runtime.words import SPLIT_PATTERN
 from export.runtime_files import runtime_files
 from export.sbom import sbom
+from export.transformers_js import tell_transformers_js
 
 _HERE = Path(__file__).parent
 
@@ -127,11 +128,12 @@ def _copy_model(variant_folder: Path, parts: tuple[str, ...], details: BundleDet
             raise UserError(f"{source} is missing.", "A bundle needs it: export the variant again.")
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, folder / name)
+    tell_transformers_js(folder / "config.json", parts)
 
 
 def _copy_runtime(folder: Path) -> None:
-    (folder / "runtime" / "js").mkdir(parents=True)
     for name, source in runtime_files().items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, folder / name)
 
 
@@ -171,7 +173,7 @@ def _write_documents(folder: Path, parts: tuple[str, ...], details: BundleDetail
         files=_file_entries(folder),
     )
     write_text_atomic(folder / "README.md", model_card(manifest, details.card))
-    write_json_atomic(folder / "sbom.cdx.json", sbom(manifest, details.packages))
+    write_json_atomic(folder / "sbom.cdx.json", sbom(manifest, details.packages, details.alternative_packages))
     return replace(manifest, files=_file_entries(folder))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from export.front_matter import front_matter
 from export.manifest import NON_COMMERCIAL, Manifest
 from export.runtime.compatibility import PACKAGES
 
@@ -62,13 +62,6 @@ def model_card(manifest: Manifest, card: Card) -> str:
     Args:
         manifest: its `files` hold what the card gives sizes of (model, tokenizer), not yet the card itself.
     """
-    front = {
-        "language": list(manifest.languages),
-        "pipeline_tag": "token-classification",
-        "library_name": "onnxruntime",
-        "license": "other",
-        "license_name": manifest.licence.replace(" ", "-"),
-    }
     size = sum(manifest.files[name].bytes for name in manifest.model_parts)
     facts = [
         ("languages", ", ".join(manifest.languages)),
@@ -79,7 +72,7 @@ def model_card(manifest: Manifest, card: Card) -> str:
         ("licence", manifest.licence),
         *card.extra,
     ]
-    lines = ["---", *(f"{key}: {json.dumps(value)}" for key, value in front.items()), "---", ""]
+    lines = [*front_matter(manifest, card.scores), ""]
     lines += [f"# {escape(manifest.name)}", "", escape(card.summary), ""]
     lines += table(("what", "value"), facts)
     lines += ["## Use", "", *_use(card.example)]

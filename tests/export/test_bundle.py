@@ -36,7 +36,8 @@ def tree(folder: Path) -> dict[str, bytes]:
 def test_the_folder_holds_what_the_format_promises(finished_bundle: Path) -> None:
     names = set(tree(finished_bundle))
     runtime = {f"runtime/{file.name}" for file in RUNTIME.glob("*.py")}
-    runtime |= {f"runtime/js/{file.name}" for file in (RUNTIME / "js").iterdir() if file.is_file()}
+    ports = [file for port in ("js", "kotlin", "swift") for file in (RUNTIME / port).rglob("*") if file.is_file()]
+    runtime |= {f"runtime/{file.relative_to(RUNTIME).as_posix()}" for file in ports}
     assert names - runtime == {
         "manifest.json",
         "config.json",
@@ -275,7 +276,7 @@ def test_the_card_shows_what_it_was_given_as_text_not_markup(tmp_path: Path, det
     assert " www." not in text
     assert "python3 runtime/tagger.py 'it'\\''s `here`'" in text
     front = text.split("---\n")[1]
-    assert 'language: ["swa"]' in front.splitlines()
+    assert 'language: ["sw"]' in front.splitlines()
 
 
 def test_the_bill_of_materials_names_model_packages_and_licences(finished_bundle: Path) -> None:

@@ -15,6 +15,7 @@ from transformers import AutoTokenizer, pipeline
 from export.bundle import write_bundle
 from export.runtime.tagger import Tagger
 from export.runtime.words import split_words
+from export.variants import build_variant
 from toolkit.data.types import Labelled
 
 TEXTS = (
@@ -78,12 +79,22 @@ def test_logits_in_optimum_are_those_of_our_session(exported: Any) -> None:
     np.testing.assert_allclose(output.logits.numpy(), ours, atol=1e-5)
 
 
+@pytest.mark.parametrize("form", ["fp32", "int8", "int8 with external data"])
 def test_a_bundle_opens_like_the_variant_it_was_made_from(
-    exported: Any, few: Labelled, details: Callable[..., Any], tmp_path: Path
+    exported: Any, few: Labelled, details: Callable[..., Any], tmp_path: Path, form: str
 ) -> None:
-    settled = details(model="onnx/model_int8.onnx", dtype="int8", labels=few.labels, max_length=512)
-    bundle = write_bundle(exported.int8, settled, tmp_path / "bundle").folder
-    model = ORTModelForTokenClassification.from_pretrained(bundle, file_name="model_int8.onnx")
-    tokenizer = AutoTokenizer.from_pretrained(bundle)
-    assert tokenizer.model_max_length == 512
-    assert_same_tags(pipeline("token-classification", model=model, tokenizer=tokenizer, ignore_labels=[]), bundle)
+    variant = exported.fp32 if form == "fp32" else exported.int8
+    if form.endswith("external data"):
+        variant = tmp_path / "external"
+        build_variant("onnx-int8", exported.model, variant, exported.fp32, external_data=True)
+    model = "onnx/model.onnx" if form == "fp32" else "onnx/model_int8.onnx"
+    settled = details(model=model, dtype=form.split()[0], labels=few.labels, max_length=512)
+    bundle = write_bundle(variant, settled, tmp_path / "bundle").folder
+    assert AutoTokenizer.from_pretrained(bundle).model_max_length == 512
+    opened = ORTModelForTokenClassification.from_pretrained(bundle)  # nothing but the folder
+    assert opened.config.id2label == dict(enumerate(few.labels))
+    for tags in (
+        pipeline("token-classification", opened, tokenizer=AutoTokenizer.from_pretrained(bundle), ignore_labels=[]),
+        optimum_pipeline("token-classification", str(bundle), accelerator="ort", ignore_labels=[]),
+    ):
+        assert_same_tags(tags, bundle)
