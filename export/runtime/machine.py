@@ -34,11 +34,12 @@ PACKAGES = {
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine and the software a measurement ran on; None where it does not tell.
+    """A machine and the software a measurement ran on; None where it does not tell, or where there is none.
 
     Attributes:
-        board: product name of a single-board computer, for instance "Raspberry Pi 5 Model B Rev 1.0".
+        board: product name of a single-board computer or a phone, for instance "Raspberry Pi 5 Model B Rev 1.0".
         cpu: model name; several core types of one chip joined by " + ".
+        architecture: of a phone whose browser does not tell, that of the browser's programs: wasm32.
         flags: those of RELEVANT_FLAGS that the CPU has; None where the machine does not list its flags.
         cores: cores this process may run on.
         ram: bytes of main memory.
@@ -51,8 +52,8 @@ class Machine:
     cores: int | None
     ram: int | None
     os: str
-    kernel: str
-    python: str
+    kernel: str | None
+    python: str | None
     onnxruntime: str | None
     numpy: str | None
     tokenizers: str | None

@@ -19,6 +19,8 @@ from .sustained import Sustained
 
 SCHEMA = 1
 KIND = "device profile"
+BROWSER = "browser"  # among the packages of a profile that a page took
+LONGEST_SLUG = 100
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,22 @@ class Profile:
     sustained: Sustained | None
 
     @property
+    def browser(self) -> str | None:
+        """Name and version of the browser it was taken in; None where no page took it."""
+        return dict(self.measurement.packages).get(BROWSER)
+
+    @property
+    def device(self) -> str:
+        """What to call the device: its board or its CPU; and of what a page measured, its browser too."""
+        machine = self.measurement.machine
+        if self.browser:
+            return f"{machine.board or machine.os}, {re.sub(r' [0-9.]+$', '', self.browser)}"
+        return machine.board or machine.cpu or machine.architecture
+
+    @property
     def file_name(self) -> str:
         """What its file in a bundle's evidence folder is called: the machine, and 8 digits of the model's digest."""
-        machine = self.measurement.machine
-        name = machine.board or machine.cpu or machine.architecture
-        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "unknown"
+        slug = re.sub(r"[^a-z0-9]+", "-", self.device.lower()).strip("-")[:LONGEST_SLUG] or "unknown"
         return f"profile-{slug}-{self.model_sha256[:8]}.json"
 
     def to_json(self) -> dict[str, Any]:

@@ -29,14 +29,15 @@ def _machine_rows(profile: Profile) -> Rows:
     measurement = profile.measurement
     machine, cold, sizes = measurement.machine, measurement.cold_start, measurement.sizes
     parts = {
-        "Python": cold.interpreter,
+        "worker" if profile.browser else "Python": cold.interpreter,
         "imports": cold.imports,
         "load": cold.load,
         "first answer": cold.first_answer,
     }
+    name = machine.board or machine.cpu or (None if profile.browser else "unknown")
     split = ", ".join(f"{part} {seconds * 1000:.0f}" for part, seconds in parts.items())
     rows = [
-        ("machine", f"{machine.board or machine.cpu or 'unknown'}, {machine.os}"),
+        ("machine", ", ".join(part for part in (name, machine.os, profile.browser) if part)),
         ("onnxruntime, setting", f"{machine.onnxruntime or 'unknown'}, {spoken(profile.setting)}"),
         ("model, tokenizer, labels", f"{_mb(sizes.total)} on disk, {_mb(sizes.zipped)} zipped"),
         ("cold start", f"{cold.total * 1000:.0f} ms: {split} (median of {cold.samples})"),

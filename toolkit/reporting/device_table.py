@@ -15,13 +15,17 @@ from toolkit.reporting.speed import BUSY
 
 FINGERPRINT = 16  # characters shown of a host key's, "SHA256:" among them
 PART = "… "  # before the parts of the figure above
+# What a figure is called where a browser is among the devices.
+IN_BROWSER = {f"{PART}Python": f"{PART}Python, or a browser's worker"}
 
 
 def profile_table(devices: Sequence[Device]) -> Table:
     """All devices side by side; what one does not tell is a dash."""
+    in_browser = any(device.profile.browser for device in devices)
+    figures = {(IN_BROWSER.get(name, name) if in_browser else name): shown for name, shown in _FIGURES.items()}
     rows = [
         row((name, *(shown(device.profile) for device in devices)), "quiet" if name.startswith(PART) else "")
-        for name, shown in _FIGURES.items()
+        for name, shown in figures.items()
     ]
     header = ("Figure", *(device.name for device in devices))
     return Table("Profiles of devices", header, "l" * len(header), tuple(rows))
@@ -55,6 +59,8 @@ def _taken(profile: Profile) -> str:
 
 
 def _reached(profile: Profile) -> str:
+    if profile.browser:
+        return "by a page in its browser"
     if profile.host is None:
         return "directly"
     return f"over ssh, host key {text.shorten(profile.host, FINGERPRINT)}"
@@ -70,7 +76,9 @@ def _machine(profile: Profile) -> str:
 
 def _runtime(profile: Profile) -> str:
     machine = profile.measurement.machine
-    return f"onnxruntime {machine.onnxruntime or text.UNKNOWN}, Python {machine.python}"
+    if profile.browser:
+        return f"onnxruntime-web {machine.onnxruntime or text.UNKNOWN}, {profile.browser}"
+    return f"onnxruntime {machine.onnxruntime or text.UNKNOWN}, Python {machine.python or text.UNKNOWN}"
 
 
 def _latency(profile: Profile) -> str:

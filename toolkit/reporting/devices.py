@@ -24,6 +24,10 @@ from toolkit.reporting.device_table import celsius, megahertz, pair, profile_tab
 from toolkit.reporting.emulated import emulation_blocks
 from toolkit.reporting.evidence import Device, Evidence
 
+BROWSER_NOTE = (
+    "measured by the web app in a browser, with WebAssembly and one thread. A browser tells nothing of memory, heat "
+    "or energy, and its clock is coarse: a sample may be the mean of several runs, which evens out single slow ones."
+)
 SINCE_BOOT = "has occurred"  # ends the name of what throttled before a run, not in it
 
 
@@ -46,6 +50,8 @@ def _profiles(devices: Sequence[Device]) -> list[Block]:
             "files already in the page cache, answers compared with the golden ones."
         ),
     ]
+    if paged := [device.name for device in devices if device.profile.browser]:
+        blocks.append(Text(f"{'; '.join(paged)}: {BROWSER_NOTE}"))
     if wrong := [device.name for device in devices if not device.profile.agreement.ok]:
         blocks.append(Text(f"Wrong answers, so do not use the bundle there: {', '.join(wrong)}."))
     return [*blocks, profile_table(devices), *_lengths(devices), *_settings(devices), *_sustained(devices)]

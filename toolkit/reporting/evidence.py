@@ -23,6 +23,7 @@ LONGEST_NAME = 48
 LONGEST_REASON = 300
 LARGEST = 1e15  # of any number: beyond every byte count, clock and time
 SMALLEST_MS = 1e-6  # of a latency
+EDITED = "Measure again; do not edit the file."
 
 
 @dataclass(frozen=True)
@@ -89,14 +90,14 @@ def read_evidence(bundle: Path) -> Evidence:
             if file.name == EMULATION:
                 emulation = _emulation(data, file.name)
             else:
-                profiles.append(_profile(data, file.name))
+                profiles.append(read_profile(data, file.name))
         except UserError as error:
             left_out.append(shorten(error.message, LONGEST_REASON))
     return Evidence(_named(profiles), emulation, tuple(left_out))
 
 
 def _read(file: Path, digest: str) -> dict[str, Any]:
-    """A JSON object about the model of this digest, without numbers that no chart can hold."""
+    """A JSON object about the model of this digest."""
     try:
         if not file.is_file() or file.stat().st_size > MAX_MANIFEST_BYTES:
             raise UserError(f"{file.name} is not a file of at most {MAX_MANIFEST_BYTES} bytes.")
@@ -107,9 +108,12 @@ def _read(file: Path, digest: str) -> dict[str, Any]:
         raise UserError(f"{file.name} is not a JSON object.")
     if data.get("model_sha256") != digest:
         raise UserError(f"{file.name} is about another model than the one in the bundle.")
-    if any(abs(number) > LARGEST for number in _numbers(data)):
-        raise UserError(f"{file.name} holds a number beyond {LARGEST:g}.")
     return data
+
+
+def _check_numbers(data: Any, name: str) -> None:
+    if any(abs(number) > LARGEST for number in _numbers(data)):
+        raise UserError(f"{name} holds a number beyond {LARGEST:g}.", EDITED)
 
 
 def _numbers(value: Any) -> Iterator[float]:
@@ -124,20 +128,31 @@ def _numbers(value: Any) -> Iterator[float]:
             yield item
 
 
-def _profile(data: dict[str, Any], name: str) -> Profile:
+def read_profile(data: Any, name: str) -> Profile:
+    """A profile that a page can show.
+
+    Args:
+        data: parsed JSON.
+        name: what messages call it.
+
+    Raises:
+        UserError: it is none, or holds numbers that no chart can.
+    """
+    _check_numbers(data, name)
     profile = Profile.from_json(data, name)
     if any(bucket.length < 1 for bucket in profile.measurement.buckets):
-        raise UserError(f"{name} holds a latency of texts without a sub-word.")
+        raise UserError(f"{name} holds a latency of texts without a sub-word.", EDITED)
     latencies = [bucket.total.p50 for bucket in profile.measurement.buckets]
     latencies += [found.p50_ms for found in profile.settings]
     if profile.sustained:
         latencies += [one.p50_ms for one in profile.sustained.slices]
     if min(latencies) < SMALLEST_MS:
-        raise UserError(f"{name} holds a latency below {SMALLEST_MS:g} ms.")
+        raise UserError(f"{name} holds a latency below {SMALLEST_MS:g} ms.", EDITED)
     return profile
 
 
 def _emulation(data: dict[str, Any], name: str) -> Emulation:
+    _check_numbers(data, name)
     if (data.get("kind"), data.get("schema")) != (KIND, SCHEMA):
         raise UserError(f"{name} is not an {KIND} of schema {SCHEMA}.")
     shown = {key: data.get(key) for key in Emulation.__annotations__}
@@ -152,9 +167,8 @@ def _without_verdict(cpu: Any) -> Any:
 
 
 def _named(profiles: list[Profile]) -> tuple[Device, ...]:
-    """Board or CPU, with a number where several have the same, and a mark on what was measured in haste."""
-    machines = [profile.measurement.machine for profile in profiles]
-    names = [shorten(clean(one.board or one.cpu or one.architecture), LONGEST_NAME) for one in machines]
+    """Its device's name, with a number where several have the same, and a mark on what was measured in haste."""
+    names = [shorten(clean(profile.device), LONGEST_NAME) for profile in profiles]
     total, seen = Counter(names), Counter[str]()
     devices = []
     for name, profile in zip(names, profiles, strict=True):

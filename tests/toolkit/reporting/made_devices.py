@@ -111,6 +111,30 @@ def pi() -> Profile:
     )
 
 
+def phone() -> Profile:
+    """A phone, measured by the web app."""
+    profile = laptop()
+    machine = Machine(
+        "Pixel 7", None, "wasm32", None, 8, None, "Android 14", None, None, "1.30.0", None, None,
+    )  # fmt: skip
+    measurement = replace(
+        profile.measurement,
+        backend="onnxruntime-web",
+        machine=machine,
+        packages=(("browser", "Chrome 140.0.7339.80"), ("onnxruntime-web", "1.30.0")),
+        sizes=replace(profile.measurement.sizes, zipped=None),
+        memory=Memory(None, None, None, None),
+        memory_imported=Memory(None, None, None, None),
+    )
+    (found,) = profile.settings
+    return replace(
+        profile,
+        measurement=measurement,
+        settings=(replace(found, peak=None, anonymous=None),),
+        sweep_protocol=Protocol(),
+    )
+
+
 def wrong(profile: Profile) -> Profile:
     """The same with a word tagged otherwise."""
     flips = (Flip(3, 0, "Juma", "B-PER", "O", 4.2),)
