@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import fnmatch
+import glob
 import re
 import subprocess
 import sys
@@ -20,7 +20,11 @@ TOP_LEVEL = {
     ".ci", ".gitignore", "LICENSE", "Makefile", "README.md", "calibration", "device_profiles", "export",
     "pyproject.toml", "tests", "toolkit",
 }  # fmt: skip
-TEXT = {".py", ".js", ".ts", ".toml", ".md", ".json", ".jsonl", ".txt", ".yml", ".jinja", ".css", ""}
+CODE = {".js", ".mjs", ".ts", ".css", ".html", ".kt", ".kts", ".swift", ".java", ".gradle"}
+TEXT = CODE | {
+    ".py", ".toml", ".md", ".json", ".jsonl", ".txt", ".yml", ".jinja", ".webmanifest", ".svg", ".xml", ".plist",
+    ".properties", "",
+}  # fmt: skip
 
 
 def files() -> list[Path]:
@@ -73,7 +77,7 @@ def test_each_top_level_folder_says_what_lives_there(folder: str) -> None:
 
 
 def test_files_are_short_enough_to_say_one_thing() -> None:
-    sources = SOURCES | {relative(path): path for path in FILES if path.suffix in (".js", ".ts")}
+    sources = SOURCES | {relative(path): path for path in FILES if path.suffix in CODE}
     lines = {name: path.read_text("utf-8").count("\n") for name, path in sources.items()}
     longer = {name: count for name, count in lines.items() if count > LONGEST_FILE and not name.startswith("tests/")}
     assert longer == {}
@@ -143,12 +147,14 @@ def test_data_files_inside_packages_are_installed_with_them() -> None:
     declared = project["tool"]["setuptools"]["package-data"]
     missing = []
     for package in PACKAGES:
+        installed: set[str] = set()
+        for pattern in declared.get(package, []):  # read as setuptools reads it: * stays within a folder
+            installed.update(glob.glob(pattern, root_dir=ROOT / package, recursive=True))
         for path in FILES:
             name = relative(path)
-            if name.startswith(f"{package}/") and path.suffix != ".py" and path.name != "README.md":
-                inside = name.removeprefix(f"{package}/")
-                if not any(fnmatch.fnmatch(inside, pattern) for pattern in declared.get(package, [])):
-                    missing.append(name)
+            known = path.suffix == ".py" or path.name == "README.md" or path.name.startswith(".")
+            if name.startswith(f"{package}/") and not known and name.removeprefix(f"{package}/") not in installed:
+                missing.append(name)
     assert missing == []
 
 

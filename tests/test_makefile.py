@@ -15,13 +15,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
-STAMPS = ("runtime", "calibration", "pipeline", "gpu", "dev")
+STAMPS = ("runtime", "calibration", "hub", "pipeline", "gpu", "dev")
 TARGETS = {
-    "setup", "bundle", "profile", "emulate", "calibrate-device", "verify", "report", "test", "lint", "clean", "help",
+    "setup", "bundle", "profile", "emulate", "calibrate-device", "app", "push", "verify", "report", "test", "lint",
+    "clean", "help",
 }  # fmt: skip
 VARIABLES = (
     "LANG", "TARGET", "RECIPE", "TEACHER", "DATA", "CORPUS", "SEED", "OUT", "BUNDLE", "YES", "STRICT", "HOST",
-    "NAME", "SUSTAINED", "QUICK", "PYTHON",
+    "NAME", "SUSTAINED", "QUICK", "PYTHON", "FILE", "PORT", "SERVE", "REPO", "PUBLIC",
 )  # fmt: skip
 FAKE = """#!/bin/sh
 { echo "call"; for word in "$@"; do printf '%s\\n' " $word"; done; } >> "$NOTES/calls"
@@ -95,7 +96,7 @@ def test_make_alone_teaches_targets_variables_and_choices(project: Project) -> N
 
 def test_the_targets_are_the_documented_ones() -> None:
     (phony,) = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
-    assert set(phony.split()) == {*TARGETS, "choices"}
+    assert set(phony.split()) == {*TARGETS, "choices", "app-choices"}
 
 
 def test_bundle_is_one_command_after_a_check_of_the_choices(project: Project) -> None:
@@ -119,6 +120,49 @@ def test_a_device_is_measured_on_a_host_where_one_is_named(project: Project) -> 
     assert project.calls == [["calibrate-device", "--host=-oProxyCommand=x", "--", "my-pi"]]
     project.make("emulate", "BUNDLE=b", "DATA=d", "LANG=luo")
     assert project.calls == [["emulate", "--data", "d", "--lang", "luo", "--", "b"]]
+
+
+def test_what_a_phone_measured_is_taken_over(project: Project) -> None:
+    project.make("profile", "BUNDLE=b", "FILE=my phone.json", "TARGET=cpu")
+    assert project.calls == [["profile", "--file=my phone.json", "--", "b"]]
+
+
+def test_the_app_makes_the_bundles_of_its_languages_first(project: Project) -> None:
+    assert project.make("app", "LANG=swa").returncode == 0
+    line = ["--lang", "swa", "--target", "web"]
+    assert project.calls == [["choices", *line], ["app", *line, "--"]]
+    given = "TARGET=android-low RECIPE=r TEACHER=a/b DATA=c CORPUS=d SEED=7 OUT=o YES=1 PORT=8001 SERVE=0"
+    project.make("app", "LANG=swa yor", *given.split())
+    options = "--target android-low --recipe r"
+    assert project.calls[:2] == [["choices", "--lang", lang, *options.split()] for lang in ("swa", "yor")]
+    sources = "--teacher a/b --data c --corpus d --seed 7 --yes --out o --port 8001 --no-serve"
+    assert project.calls[2:] == [["app", *f"--lang swa --lang yor {options} {sources} --".split()]]
+
+
+def test_an_app_of_bundles_that_are_there_needs_no_torch(project: Project) -> None:
+    (project.root / ".venv" / ".pipeline").unlink()
+    assert project.make("app", "BUNDLE=build/swa-web-edge it's", "TEACHER=builtin", "SERVE=1").returncode == 0
+    assert project.calls == [["app", "--", "build/swa-web-edge", "it's"]]
+    project.make("app")
+    assert project.calls == [["app", "--"]]  # which says what is missing
+
+
+def test_a_wrong_language_of_an_app_is_told_before_anything_is_installed(project: Project) -> None:
+    (project.root / ".venv" / ".pipeline").unlink()
+    assert project.make("app", "LANG=swa xx", fail="xx").returncode == 2
+    assert [call[:3] for call in project.calls] == [["choices", "--lang", "swa"], ["choices", "--lang", "xx"]]
+
+
+def test_nothing_is_pushed_to_or_made_public_because_of_the_environment(project: Project) -> None:
+    project.make("push", "BUNDLE=b", "REPO=you/swa-names", "PUBLIC=1")
+    assert project.calls == [["push", "--repo=you/swa-names", "--public", "--", "b"]]
+    for arguments, switched in ((["REPO=r"], "1"), (["REPO=r", "PUBLIC=0"], "")):
+        project.make("push", "BUNDLE=b", *arguments, PUBLIC=switched)
+        assert project.calls == [["push", "--repo=r", "--", "b"]]
+    project.make("push", "BUNDLE=b", REPO="elsewhere", FILE="f")
+    assert project.calls == [["push", "--repo=", "--", "b"]]
+    project.make("profile", "BUNDLE=b", FILE="f")
+    assert project.calls == [["profile", "--", "b"]]
 
 
 def test_host_and_name_of_the_environment_name_no_device(project: Project) -> None:
@@ -171,6 +215,8 @@ def test_verify_and_profile_without_a_bundle_leave_the_answer_to_the_command(pro
     for target in ("verify", "profile"):
         project.make(target)
         assert project.calls == [[target, "--", ""]]
+    project.make("push")
+    assert project.calls == [["push", "--repo=", "--", ""]]
 
 
 def test_a_command_that_fails_makes_make_fail_with_2(project: Project) -> None:
@@ -196,6 +242,10 @@ def test_a_mistake_is_told_before_anything_is_installed(project: Project) -> Non
         (("profile", "BUNDLE=b"), "runtime", "cpu"),
         (("emulate", "BUNDLE=b"), "runtime", "cpu"),
         (("calibrate-device", "NAME=my-pi"), "calibration", "cpu"),
+        (("app", "LANG=swa"), "pipeline", "cpu"),
+        (("app", "LANG=swa", "TARGET=gpu"), "pipeline", "gpu"),
+        (("app", "BUNDLE=b"), "runtime", "cpu"),
+        (("push", "BUNDLE=b", "REPO=r"), "hub", "cpu"),
         (("test",), "dev", "cpu"),
         (("lint",), "dev", "cpu"),
     ],

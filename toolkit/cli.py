@@ -18,6 +18,7 @@ from toolkit.environment import EXTRAS
 from toolkit.languages import LANGUAGES
 from toolkit.options import Parsers, add_command, folder, seed
 from toolkit.recipe import recipe_names
+from toolkit.shipping_cli import add_shipping_commands
 
 EPILOG = """examples:
   python -m toolkit bundle --lang swa --target cpu
@@ -25,6 +26,8 @@ EPILOG = """examples:
   python -m toolkit bundle --lang hau --target cpu --teacher castorini/afriberta_base --data masakhane/masakhaner
   python -m toolkit verify build/swa-cpu-edge
   python -m toolkit evaluate --bundle build/swa-cpu-edge --data my_conll_folder --lang swa --split test
+  python -m toolkit app --lang swa --lang yor
+  python -m toolkit push build/swa-cpu-edge --repo you/swa-names
 
 exit codes: 0 done; 1 a verdict failed or a bundle is not to be trusted; 2 bad input or usage
 """
@@ -67,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     _bundle(parsers)
     _verify(parsers)
     add_device_commands(parsers)
+    add_shipping_commands(parsers, _line_options)
     _evaluate(parsers)
     _score(parsers)
     _report(parsers)
@@ -86,19 +90,28 @@ def _bundle(parsers: Parsers[argparse.ArgumentParser]) -> None:
         "device's budgets, and writes a bundle that `verify` proves. Killed at any point, the same command goes on "
         "from the last finished stage.",
     )
-    _run_options(bundle)
-    for name, variable in (("teacher", "AFRIBERTA_DIR"), ("data", "MASAKHANER_DIR"), ("corpus", "CORPUS_DIR")):
-        sources = f"hub id, folder, builtin, or auto ({variable}, the hub, built-in); default: auto"
-        bundle.add_argument(f"--{name}", default="auto", help=sources)
-    bundle.add_argument("--seed", type=seed, default=1, help="of every random draw; default: 1")
-    bundle.add_argument("--out", type=folder, default=Path("build"), help="for bundles and reports; default: build")
-    bundle.add_argument("--yes", action="store_true", help="do not ask before a run of more than 30 minutes")
+    _line_options(bundle)
     bundle.add_argument("--strict", action="store_true", help="exit 1 also when a budget is undecided")
 
 
-def _run_options(parser: argparse.ArgumentParser) -> None:
+def _line_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
+    """What a run of the line takes, for one language or, once per language, for several."""
+    _run_options(parser, several)
+    for name, variable in (("teacher", "AFRIBERTA_DIR"), ("data", "MASAKHANER_DIR"), ("corpus", "CORPUS_DIR")):
+        sources = f"hub id, folder, builtin, or auto ({variable}, the hub, built-in); default: auto"
+        parser.add_argument(f"--{name}", default="auto", help=sources)
+    parser.add_argument("--seed", type=seed, default=1, help="of every random draw; default: 1")
+    parser.add_argument("--out", type=folder, default=Path("build"), help="for bundles and reports; default: build")
+    parser.add_argument("--yes", action="store_true", help="do not ask before a run of more than 30 minutes")
+
+
+def _run_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
     """What `bundle` runs on and `choices` checks. An empty value is answered with the choices."""
-    parser.add_argument("--lang", default="", help=f"ISO 639-3 code: {' '.join(LANGUAGES)}")
+    codes = f"ISO 639-3 code: {' '.join(LANGUAGES)}"
+    if several:
+        parser.add_argument("--lang", action="append", default=[], help=f"{codes}; repeatable")
+    else:
+        parser.add_argument("--lang", default="", help=codes)
     parser.add_argument("--target", default="", help=f"device: {', '.join(device_profile_names())}, or a .toml")
     parser.add_argument("--recipe", default="edge", help=f"{', '.join(recipe_names())}, or a .toml; default: edge")
 
@@ -180,7 +193,7 @@ def _setup(parsers: Parsers[argparse.ArgumentParser]) -> None:
         default="pipeline",
         choices=tuple(EXTRAS),
         help="runtime: what a device needs, no torch; calibration: what calibrate-device adds; "
-        "pipeline: all that makes a bundle; dev: tests too",
+        "hub: what push adds; pipeline: all that makes a bundle; dev: tests too",
     )
     setup.add_argument("--target", default="cpu", help="gpu installs torch with CUDA, anything else the CPU build")
     setup.add_argument("--torch-index", default="", help="address of an index that has torch's CPU build")

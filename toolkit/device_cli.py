@@ -28,6 +28,7 @@ def _profile(parsers: Parsers[argparse.ArgumentParser]) -> None:
     )
     profile.add_argument("bundle", nargs="?", default="", help="a bundle's folder")
     _host_options(profile, "measure")
+    profile.add_argument("--file", type=Path, help="measure nothing: take over what the web app measured on a phone")
     profile.add_argument("--threads", type=positive, help="of the model; default: the bundle's")
     profile.add_argument("--sustained", type=minutes, default=0.0, metavar="MINUTES",
                          help="then work so long without a pause, to see it throttle; 10 is advised")  # fmt: skip

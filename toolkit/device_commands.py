@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from export.runtime.errors import UserError
 from toolkit.commands import cache_folder, named_bundle
 from toolkit.console import console
+
+if TYPE_CHECKING:
+    from export.runtime.profile_record import Profile
 
 CALIBRATION_MINUTES = 120.0  # a Raspberry Pi Zero 2 W takes some
 
 
 def profile(options: Namespace) -> int:
-    """Measure a bundle here or on a host and print what was found; 1 if it gave wrong answers."""
+    """Measure a bundle here or on a host, or take over what a phone measured; 1 if it gave wrong answers."""
     path = named_bundle(options)
-    from export.runtime.profile_table import profile_rows
+    if options.file:
+        return _profile_from_file(path, options)
     from export.runtime.profiler import profile_bundle
     from toolkit.remote.measuring import profile_on_host
-    from toolkit.report import update_report
 
     how = {"threads": options.threads, "sustained_minutes": options.sustained, "quick": options.quick}
     with console.progress("Measuring", 1) as advance:
@@ -28,9 +33,30 @@ def profile(options: Namespace) -> int:
             )
         else:
             found, written = profile_bundle(path, **how, progress=lambda done, total, what: advance(done / total))
+    return _show_profile(path, options.host or "this machine", found, written)
+
+
+def _profile_from_file(path: Path, options: Namespace) -> int:
+    """Take over what the web app measured on a phone."""
+    given = [name for name in ("host", "threads", "sustained", "quick") if getattr(options, name)]
+    if given:
+        raise UserError(
+            f"--file takes over what was measured elsewhere, and cannot be asked for --{given[0]}.",
+            "Leave one of the two out.",
+        )
+    from toolkit.phone_profile import import_profile
+
+    return _show_profile(path, str(options.file), *import_profile(path, options.file))
+
+
+def _show_profile(path: Path, where: str, found: Profile, written: Path) -> int:
+    """The table of a profile, put into the report too; 1 if the bundle gave wrong answers there."""
+    from export.runtime.profile_table import profile_rows
+    from toolkit.report import update_report
+
     page = update_report(path)
     rows = [*profile_rows(found), ("written to", str(written)), *([("report", str(page))] if page else [])]
-    console.table(f"{path} on {options.host or 'this machine'}", ("what", "value"), rows)
+    console.table(f"{path} on {where}", ("what", "value"), rows)
     return 0 if found.agreement.ok else 1
 
 

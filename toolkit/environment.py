@@ -31,12 +31,14 @@ ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = {
     "runtime": "",
     "calibration": "[calibration]",
-    "pipeline": "[calibration,pipeline]",
-    "dev": "[calibration,pipeline,dev]",
+    "hub": "[calibration,hub]",
+    "pipeline": "[calibration,hub,pipeline]",
+    "dev": "[calibration,hub,pipeline,dev]",
 }
 EXTENT = {
     "runtime": "numpy, onnxruntime, tokenizers",
     "calibration": "numpy, onnxruntime, tokenizers, onnx, scipy",
+    "hub": "numpy, onnxruntime, tokenizers, onnx, scipy, huggingface_hub",
     "pipeline": "torch and what makes a bundle, some 2 GB, minutes",
     "dev": "torch, what makes a bundle and what tests it, some 2 GB, minutes",
 }

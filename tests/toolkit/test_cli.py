@@ -51,7 +51,7 @@ def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 
 def test_there_is_a_command_for_each_make_target_and_more() -> None:
     assert set(command_parsers()) == {
-        "bundle", "calibrate-device", "choices", "clean", "emulate", "evaluate", "profile", "report",
+        "app", "bundle", "calibrate-device", "choices", "clean", "emulate", "evaluate", "profile", "push", "report",
         "score", "setup", "verify",
     }  # fmt: skip
 
@@ -139,7 +139,7 @@ def test_wrong_usage_exits_with_2(arguments: list[str], said: str, capsys: pytes
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["verify", "profile"])
+@pytest.mark.parametrize("command", ["verify", "profile", "push"])
 def test_a_bundle_that_was_not_named_is_told_with_those_that_there_are(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -273,7 +273,10 @@ def test_the_cache_lies_beside_the_code_unless_named(monkeypatch: pytest.MonkeyP
     assert commands.cache_folder() == Path("elsewhere")
 
 
-@pytest.mark.parametrize("module", ["toolkit.cli", "toolkit.pipeline", "toolkit.store", "export.verify"])
+@pytest.mark.parametrize(
+    "module",
+    ["toolkit.cli", "toolkit.pipeline", "toolkit.store", "export.verify", "export.app.build", "toolkit.push"],
+)
 def test_what_every_run_imports_is_light(module: str) -> None:
     script = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
     done = python("-c", script)
@@ -281,7 +284,8 @@ def test_what_every_run_imports_is_light(module: str) -> None:
 
 
 def test_choices_setup_and_clean_need_nothing_but_python(tmp_path: Path) -> None:
-    for arguments in (["choices"], ["clean"], ["setup", "--help"], ["bundle", "--lang", "xx"]):
+    wrong = ([command, "--lang", "xx"] for command in ("bundle", "app"))
+    for arguments in (["choices"], ["clean"], ["setup", "--help"], *wrong):
         done = python("-S", "-m", "toolkit", *arguments, TOOLKIT_CACHE=str(tmp_path / "c"))  # -S: no site-packages
         assert "Traceback" not in done.stderr
         assert done.returncode == (2 if "xx" in arguments else 0)

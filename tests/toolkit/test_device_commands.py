@@ -14,6 +14,7 @@ import export.runtime.profiler
 import toolkit.emulation.emulate
 import toolkit.emulation.text
 import toolkit.measure.calibrate
+import toolkit.phone_profile
 import toolkit.remote.measuring
 import toolkit.report
 from toolkit.cli import main
@@ -49,6 +50,29 @@ def test_profile_on_a_host_goes_over_ssh(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setattr(export.runtime.profile_table, "profile_rows", lambda found: [("p50", "1 ms")])
     assert main(["profile", "b", "--host=-pi", "--folder", "/data", "--limit", "1.5"]) == 0
     assert "b on -pi" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("right", "code"), [(True, 0), (False, 1)])
+def test_what_a_phone_measured_is_shown_like_any_profile(
+    right: bool, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def import_profile(bundle: Path, file: Path) -> Any:
+        assert (bundle, file) == (Path("b"), Path("phone.json"))
+        return SimpleNamespace(agreement=SimpleNamespace(ok=right)), Path("b/evidence/phone.json")
+
+    monkeypatch.setattr(toolkit.phone_profile, "import_profile", import_profile)
+    monkeypatch.setattr(export.runtime.profile_table, "profile_rows", lambda found: [("p50", "1 ms")])
+    monkeypatch.setattr(toolkit.report, "update_report", lambda path: Path("b.report.html"))
+    assert main(["profile", "b", "--file", "phone.json"]) == code
+    shown = capsys.readouterr().out
+    for text in ("b on phone.json", "p50         1 ms", "b/evidence/phone.json", "b.report.html"):
+        assert text in shown
+
+
+@pytest.mark.parametrize("option", ["--host=pi", "--threads=2", "--sustained=1", "--quick"])
+def test_what_a_phone_measured_is_not_measured_again(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["profile", "b", "--file", "phone.json", option]) == 2
+    assert f"cannot be asked for {option.split('=')[0]}." in capsys.readouterr().err
 
 
 def test_a_sustained_run_has_a_sensible_length(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from export.runtime.errors import UserError
 from toolkit import environment
-from toolkit.environment import set_up
+from toolkit.environment import EXTRAS, set_up
 
 PROJECT = """[project]
 name = "x"
@@ -67,11 +68,21 @@ def test_a_device_gets_no_torch(machine: Machine) -> None:
     assert not (machine.root / ".venv" / ".pipeline").exists()
 
 
+def test_each_extent_holds_those_before_it_and_pushing_needs_no_torch(machine: Machine) -> None:
+    set_up("hub", torch_index="https://index", root=machine.root)
+    assert machine.calls == ["install --editable .[calibration,hub]"]
+    noted = {file.name for file in (machine.root / ".venv").glob(".*")}
+    assert noted == {".runtime", ".calibration", ".hub"}
+    extras = [set(extra.strip("[]").split(",")) - {""} for extra in EXTRAS.values()]
+    assert all(before < after for before, after in pairwise(extras))
+    assert EXTRAS.keys() == environment.EXTENT.keys()
+
+
 def test_the_cpu_build_of_torch_comes_first_and_only_from_its_index(machine: Machine) -> None:
     set_up("pipeline", torch_index="https://index/cpu", root=machine.root)
     assert machine.calls == [
         "install --index-url https://index/cpu torch==2.13.0",
-        "install --editable .[calibration,pipeline]",
+        "install --editable .[calibration,hub,pipeline]",
     ]
 
 
@@ -86,13 +97,13 @@ def test_the_set_up_goes_on_where_that_index_is_of_no_use(
     machine.fails = "--index-url" if case == "pip fails" else ""
     machine.torch = "2.13.0+cpu" if case == "installed" else ""
     set_up("dev", torch_index="" if case == "no index" else "https://index", root=machine.root)
-    assert machine.calls == ["install --editable .[calibration,pipeline,dev]"]
+    assert machine.calls == ["install --editable .[calibration,hub,pipeline,dev]"]
 
 
 def test_a_gpu_takes_the_package_indexs_build_in_place_of_the_cpu_one(machine: Machine) -> None:
     machine.torch = "2.13.0+cpu"
     set_up("pipeline", "gpu", "https://index", machine.root)
-    assert machine.calls == ["uninstall --yes torch", "install --editable .[calibration,pipeline]"]
+    assert machine.calls == ["uninstall --yes torch", "install --editable .[calibration,hub,pipeline]"]
     assert (machine.root / ".venv" / ".gpu").exists()
 
 
@@ -106,7 +117,7 @@ def test_what_is_installed_is_not_installed_again(machine: Machine) -> None:
     assert machine.calls == []
     assert stamp.stat().st_mtime > 1  # for make, which compares times
     set_up("pipeline", "gpu", root=machine.root)
-    assert machine.calls == ["install --editable .[calibration,pipeline]"]
+    assert machine.calls == ["install --editable .[calibration,hub,pipeline]"]
 
 
 def test_a_changed_pyproject_is_installed_anew(machine: Machine) -> None:
@@ -114,7 +125,7 @@ def test_a_changed_pyproject_is_installed_anew(machine: Machine) -> None:
     (machine.root / "pyproject.toml").write_text(PROJECT + "# changed\n")
     machine.calls.clear()
     set_up("pipeline", root=machine.root)
-    assert machine.calls == ["install --editable .[calibration,pipeline]"]
+    assert machine.calls == ["install --editable .[calibration,hub,pipeline]"]
 
 
 def test_a_failed_installation_is_tried_again(machine: Machine) -> None:
@@ -124,7 +135,7 @@ def test_a_failed_installation_is_tried_again(machine: Machine) -> None:
     assert not (machine.root / ".venv" / ".pipeline").exists()
     machine.fails = ""
     set_up("pipeline", root=machine.root)
-    assert machine.calls == ["install --editable .[calibration,pipeline]"]
+    assert machine.calls == ["install --editable .[calibration,hub,pipeline]"]
 
 
 def test_two_at_once_install_once(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
