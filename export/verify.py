@@ -42,7 +42,7 @@ INTEGRITY_NOT_ORIGIN = (
     "For the origin check a signature with ssh-keygen -Y verify (see export/README.md)."
 )
 _FRESH = "Get a fresh copy."
-_LEFT_BY_HUBS = (".gitattributes", ".cache/huggingface")  # in a folder that was downloaded from one; nothing reads them
+_LEFT_BY_HUBS = (".gitattributes", ".cache/huggingface")  # in a downloaded folder, where nothing reads them
 
 
 @dataclass(frozen=True)
