@@ -1,0 +1,34 @@
+import org.jetbrains.kotlin.gradle.dsl.JvmTarget
+
+plugins {
+    id("org.jetbrains.kotlin.jvm") version "2.2.21"
+}
+
+java {
+    sourceCompatibility = JavaVersion.VERSION_11
+    targetCompatibility = JavaVersion.VERSION_11
+}
+
+kotlin {
+    compilerOptions {
+        jvmTarget = JvmTarget.JVM_11
+    }
+}
+
+sourceSets {
+    test {
+        kotlin.srcDir("src/replay/kotlin") // the part of the test that runs on phones too
+    }
+}
+
+dependencies {
+    api("org.jetbrains.kotlinx:kotlinx-serialization-json:1.9.0")
+    // The same classes are in onnxruntime-android, which an app adds itself.
+    compileOnly("com.microsoft.onnxruntime:onnxruntime:1.27.0")
+    testImplementation("com.microsoft.onnxruntime:onnxruntime:1.27.0")
+    testImplementation(kotlin("test"))
+}
+
+tasks.test {
+    useJUnitPlatform()
+}
