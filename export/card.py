@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from export.front_matter import front_matter
-from export.manifest import NON_COMMERCIAL, Manifest
+from export.manifest import MANIFEST, NON_COMMERCIAL, Manifest
 from export.runtime.compatibility import PACKAGES
 
+APP_GUIDE = Path(__file__).with_name("app_guide.md")
+OPENS_TOO = (
+    "transformers.js and optimum's ORTModelForTokenClassification open this folder as it is. For entities take the "
+    "tagger in `runtime/`: their pipelines group sub-words, not words, and give other entities."
+)
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
 
 
@@ -76,7 +82,7 @@ def model_card(manifest: Manifest, card: Card) -> str:
     lines += [f"# {escape(manifest.name)}", "", escape(card.summary), ""]
     lines += table(("what", "value"), facts)
     lines += ["## Use", "", *_use(card.example)]
-    lines += ["Opens as a folder in transformers.js and in optimum's ORTModelForTokenClassification too.", ""]
+    lines += [*_app_guide(manifest), OPENS_TOO, ""]
     if card.scores:
         lines += ["## How good it is", "", "Entity F1 with its 95 % interval:", "", *_scores(card.scores)]
     if card.limits:
@@ -86,6 +92,16 @@ def model_card(manifest: Manifest, card: Card) -> str:
         lines += ["The weights may be used for **non-commercial** purposes only (LICENSES/).", ""]
     lines += ["What it was made from and how stands in manifest.json, what was measured in evidence/.", ""]
     return "\n".join(lines)
+
+
+def _app_guide(manifest: Manifest) -> list[str]:
+    needed = (MANIFEST, "tokenizer.json", *manifest.model_parts)
+    size = sum(manifest.files[name].bytes for name in needed if name in manifest.files)
+    values = {"@SIZE@": f"{size / 1e6:.1f}", "@TOLERANCE@": f"{manifest.logit_tolerance:g}"}
+    text = APP_GUIDE.read_text("utf-8")
+    for name, value in values.items():
+        text = text.replace(name, value)
+    return [*text.splitlines(), ""]
 
 
 def _use(example: str) -> list[str]:
