@@ -130,6 +130,7 @@ function answered(answer) {
 
 /** @param {{ loaded: number, total: number }} progress in bytes */
 function loading({ loaded, total }) {
+  if (document.documentElement.dataset.state !== "loading") return; // other files still come in after one failed
   if (loaded < total) $("progress").value = loaded / total;
   else $("progress").removeAttribute("value");
   const done = `${megabytes(loaded)} of ${megabytes(total)}`;
@@ -233,7 +234,10 @@ function draw() {
 function typed() {
   typedAt = performance.now();
   draw();
-  if (isReady()) queue.submit(text.value);
+  if (isReady()) {
+    $("status").textContent = ""; // it tells of another text
+    queue.submit(text.value);
+  }
   $("clear").disabled = !text.value;
 }
 

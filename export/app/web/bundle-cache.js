@@ -34,6 +34,21 @@ export async function loadThroughCache(id, load, storage = globalThis.caches) {
 }
 
 /**
+ * Keeps a further file of a bundle that is on the device: one that tagging does without, verified by who reads it.
+ * @param {string} id of the bundle
+ * @param {string} url
+ * @param {CacheStorage | undefined} storage
+ */
+export async function keepToo(id, url, storage = globalThis.caches) {
+  try {
+    const cache = await storage?.open(PREFIX + id);
+    if (cache && !(await cache.match(url, { ignoreVary: true }))) await cache.add(url);
+  } catch {
+    // it is asked for again when it is needed
+  }
+}
+
+/**
  * Deletes this app's copies of bundles that it no longer offers.
  * @param {string[]} ids the bundles to keep
  * @param {string} base URL under which this app's bundles lie: other apps may share the address

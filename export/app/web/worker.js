@@ -3,7 +3,7 @@
 import * as ort from "./vendor/ort.wasm.min.mjs";
 import * as tokenizers from "./vendor/tokenizers.min.mjs";
 import { BundleError, Tagger } from "./runtime/index.js";
-import { dropOthers, loadThroughCache } from "./bundle-cache.js";
+import { dropOthers, keepToo, loadThroughCache } from "./bundle-cache.js";
 import { rememberSentences } from "./tagging.js";
 
 /** @typedef {import("./marks.js").Entity} Entity */
@@ -74,6 +74,7 @@ async function load({ id, url, ids }, signal) {
     tagger = rememberSentences(fresh, SENTENCES_KEPT, (more) => (words += more));
     post({ type: "ready", id, again: opened.again });
     const kept = await opened.keep();
+    if (kept === "stored") await keepToo(id, `${url}/golden.jsonl`); // so that phones are measured offline too
     post({ type: "kept", id, kept });
     await dropOthers(ids, new URL("bundles/", import.meta.url).href);
   } catch (error) {
