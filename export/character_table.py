@@ -27,6 +27,15 @@ _MADE = "Made by `python -m export.character_table`; not to be edited."
 _LINE = 110
 
 
+def check_unicode() -> None:
+    """Raises UserError where this Python has another version of Unicode than the tables."""
+    if unicodedata.unidata_version != UNICODE:
+        raise UserError(
+            f"This Python has Unicode {unicodedata.unidata_version}; the table is made from Unicode {UNICODE}.",
+            "Use Python 3.11.",
+        )
+
+
 def class_of(code: int) -> str:
     """The class letter of a code point, by the Unicode tables of this Python (see `export.runtime.words.RULE`)."""
     character = chr(code)
@@ -58,11 +67,7 @@ def table() -> str:
     Raises:
         UserError: this Python has another version of Unicode.
     """
-    if unicodedata.unidata_version != UNICODE:
-        raise UserError(
-            f"This Python has Unicode {unicodedata.unidata_version}; the table is made from Unicode {UNICODE}.",
-            "Use Python 3.11.",
-        )
+    check_unicode()
     runs = [(letter, len(list(run))) for letter, run in groupby(map(class_of, range(sys.maxunicode + 1)))]
     return "".join(letter if count == 1 else f"{letter}{count}" for letter, count in runs)
 

@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from export.atomic import write_text_atomic
-from export.character_table import SWIFT_FILE, UNICODE
-from export.runtime.errors import UserError
+from export.character_table import SWIFT_FILE, check_unicode
 
 FILE = SWIFT_FILE.with_name("CompositionTable.swift")
 _LINE = 100
@@ -58,11 +57,7 @@ def source() -> str:
     Raises:
         UserError: this Python has another version of Unicode.
     """
-    if unicodedata.unidata_version != UNICODE:
-        raise UserError(
-            f"This Python has Unicode {unicodedata.unidata_version}; the table is made from Unicode {UNICODE}.",
-            "Use Python 3.11.",
-        )
+    check_unicode()
     texts = {"classes": classes(), "decompositions": decompositions()}
     constants = "".join(
         f'    static let {name} = """\n{_literal(text)}\n        """\n' for name, text in texts.items()

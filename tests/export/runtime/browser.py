@@ -1,4 +1,4 @@
-"""A page that replays a bundle's golden.jsonl in headless Chromium, with nothing but a local server.
+"""Pages in headless Chromium with nothing but a local server; one of them replays a bundle's golden.jsonl.
 
 It holds to a content security policy as strict as the runtime allows.
 """
@@ -10,6 +10,7 @@ import queue
 import shutil
 import subprocess
 import threading
+from collections.abc import Mapping, Sequence
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -45,12 +46,22 @@ def replay_in_chromium(bundle: Path, tests: Path, profile: Path) -> dict[str, An
         tests: the folder tests/export/runtime/js, with its node_modules.
         profile: an empty folder for the browser.
     """
+    folders = {"bundle": [bundle], "packages": [tests / "node_modules"], "tests": [tests]}
+    return report_of_page(PAGE, folders, POLICY, profile)
+
+
+def report_of_page(page: str, folders: Mapping[str, Sequence[Path]], policy: str, profile: Path) -> dict[str, Any]:
+    """The JSON that a page in headless Chromium posts to /report.
+
+    Args:
+        folders: where the files below each first part of a path lie.
+        policy: content security policy of everything that is served.
+        profile: an empty folder for the browser.
+    """
     assert CHROMIUM is not None
     reports: queue.Queue[dict[str, Any]] = queue.Queue()
-    roots = {"bundle": bundle, "packages": tests / "node_modules", "tests": tests}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Pages, roots, reports))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Pages, page, folders, policy, reports))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}/"
     options = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", f"--user-data-dir={profile}")
     browser = subprocess.Popen(
@@ -68,20 +79,31 @@ def replay_in_chromium(bundle: Path, tests: Path, profile: Path) -> dict[str, An
 class _Pages(SimpleHTTPRequestHandler):
     """The page at /, files of some folders below, and the report that the page posts."""
 
-    def __init__(self, roots: dict[str, Path], reports: queue.Queue[dict[str, Any]], *rest: Any) -> None:
-        self.roots, self.reports = roots, reports
+    def __init__(
+        self,
+        page: str,
+        folders: Mapping[str, Sequence[Path]],
+        policy: str,
+        reports: queue.Queue[dict[str, Any]],
+        *rest: Any,
+    ) -> None:
+        self.page, self.folders, self.policy, self.reports = page, folders, policy, reports
         super().__init__(*rest)
 
     def translate_path(self, path: str) -> str:
-        root, _, name = path.lstrip("/").partition("/")
-        folder = self.roots.get(root)
-        return str(folder / name) if folder and ".." not in name else "/nowhere"
+        first, _, name = path.lstrip("/").partition("/")
+        places = [folder / name for folder in self.folders.get(first, ()) if ".." not in name]
+        return str(next((place for place in places if place.is_file()), "/nowhere"))
+
+    def end_headers(self) -> None:
+        self.send_header("Content-Security-Policy", self.policy)
+        super().end_headers()
 
     def do_GET(self) -> None:
         if self.path != "/":
             super().do_GET()
             return
-        self._answer(PAGE.encode(), "text/html; charset=utf-8")
+        self._answer(self.page.encode(), "text/html; charset=utf-8")
 
     def do_POST(self) -> None:
         self.reports.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
@@ -91,7 +113,6 @@ class _Pages(SimpleHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("Content-Security-Policy", POLICY)
         self.end_headers()
         self.wfile.write(body)
 
