@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +42,8 @@ INTEGRITY_NOT_ORIGIN = (
     "For the origin check a signature with ssh-keygen -Y verify (see export/README.md)."
 )
 _FRESH = "Get a fresh copy."
-_LEFT_BY_HUBS = (".gitattributes", ".cache/huggingface")  # in a downloaded folder, where nothing reads them
+# In a downloaded folder, where nothing of the bundle reads them: a file and a folder.
+_LEFT_BY_HUBS = {".gitattributes": stat.S_ISREG, ".cache/huggingface": stat.S_ISDIR}
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _verify_folder(folder: Path, shown: Path) -> VerifyReport:
     return VerifyReport(
         path=shown,
         problems=_lines(problems),
-        notes=(*_notes(manifest), INTEGRITY_NOT_ORIGIN),
+        notes=(*_lines(_notes(manifest)), INTEGRITY_NOT_ORIGIN),
         files=len(manifest.files),
         bytes=sum(entry.bytes for entry in manifest.files.values()),
         sentences=0 if problems else manifest.golden_sentences,
@@ -127,9 +128,9 @@ def _verify_folder(folder: Path, shown: Path) -> VerifyReport:
     )
 
 
-def _lines(problems: list[str]) -> tuple[str, ...]:
-    """Each problem on one line of bearable length, whatever the bundle's names hold."""
-    return tuple(" ".join(problem.split())[:600] for problem in problems)
+def _lines(found: Iterable[str]) -> tuple[str, ...]:
+    """Each problem or note on one line of bearable length, whatever the bundle's names hold."""
+    return tuple(" ".join(text.split())[:600] for text in found)
 
 
 def list_folder(folder: Path) -> tuple[dict[str, int], list[str]]:
@@ -145,7 +146,7 @@ def list_folder(folder: Path) -> tuple[dict[str, int], list[str]]:
             for entry in entries:
                 name = Path(entry.path).relative_to(folder).as_posix()
                 status = entry.stat(follow_symlinks=False)
-                if name in _LEFT_BY_HUBS and not entry.is_symlink():
+                if name in _LEFT_BY_HUBS and _LEFT_BY_HUBS[name](status.st_mode):
                     continue
                 if stat.S_ISDIR(status.st_mode):
                     waiting.append(Path(entry.path))
@@ -205,9 +206,13 @@ def _check_labels(folder: Path, manifest: Manifest, present: dict[str, int]) -> 
 
 
 def _check_models(folder: Path, manifest: Manifest, present: dict[str, int]) -> Iterator[str]:
-    """No ONNX file of the bundle may reach for anything outside it, but for a declared text2labels' operators."""
+    """No ONNX file of the bundle may reach for anything outside it, but for a declared text2labels' operators.
+
+    What is declared as a model is one, whatever its name ends with.
+    """
     others = {name for other in manifest.alternatives if other.format == TEXT2LABELS for name in other.files}
-    for name in sorted(name for name in present if name.lower().endswith(".onnx") and not name_problem(name)):
+    models = {name for name in present if name.lower().endswith(".onnx") and not name_problem(name)}
+    for name in sorted(models | ({manifest.model, *others} & set(present))):
         beside = {Path(other).name for other in manifest.external_data if Path(other).parent == Path(name).parent}
         try:
             operators = TEXT_OPERATORS if name in others - {manifest.model} else frozenset()

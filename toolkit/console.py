@@ -7,6 +7,7 @@ serve where it is absent.
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,7 @@ from typing import Any, TextIO
 
 Advance = Callable[[float], None]
 PLAIN_SECONDS = 1.0  # at least, between two plain lines of progress
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def _rich() -> Any:
@@ -28,10 +30,19 @@ def _rich() -> Any:
     return RichConsole(stderr=True, highlight=False)
 
 
+def _escaped(text: str) -> str:
+    """Control characters as escapes: strings out of bundles and profiles must not steer a terminal."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+def _lines(text: str) -> str:
+    return "\n".join(map(_escaped, text.split("\n")))
+
+
 def _write(stream: TextIO, text: str) -> None:
-    """A line on any terminal: what its encoding lacks is written as an escape, as are lone surrogates."""
+    """Lines on any terminal: what its encoding lacks is written as an escape, as are lone surrogates."""
     encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    stream.write(_lines(text).encode(encoding, "backslashreplace").decode(encoding) + "\n")
     stream.flush()
 
 
@@ -48,7 +59,7 @@ class Console:
         if terminal is None:
             self.note(f"warning: {text}")
         else:
-            terminal.print(f"warning: {text}", style="bold yellow", markup=False)
+            terminal.print(f"warning: {_lines(text)}", style="bold yellow", markup=False)
 
     def result(self, text: str) -> None:
         """Text on standard output."""
@@ -87,10 +98,11 @@ class Console:
 
     def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table on standard output, aligned in plain text so that it survives a pipe."""
-        widths = [max(len(str(row[i])) for row in (header, *rows)) for i in range(len(header))]
+        header, *rows = ([_escaped(str(cell)) for cell in row] for row in (header, *rows))
+        widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
 
         def line(cells: Sequence[str]) -> str:
-            return "  ".join(str(cell).ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+            return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
         self.result("\n".join(["", title, line(header), "  ".join("─" * w for w in widths), *map(line, rows)]))
 

@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from export.manifest import EVIDENCE, MANIFEST, MAX_MANIFEST_BYTES, read_manifest
+from export.manifest import EVIDENCE, MANIFEST, read_manifest
 from export.runtime.errors import UserError
 from export.runtime.profile_record import Profile
 from export.runtime.writing import write_result
@@ -14,6 +14,7 @@ from export.strict_json import loads
 from toolkit.reporting.evidence import read_profile
 
 DIGITS = 8  # of a digest, to tell two models apart
+MAX_BYTES = 2**20  # a profile has some 20 KB; indented, this stays below what evidence/ may hold
 AGAIN = "Download it from the web app again, and copy it whole."
 
 
@@ -34,6 +35,10 @@ def import_profile(bundle: Path, file: Path) -> tuple[Profile, Path]:
         UserError: the file is missing, too large, no JSON, no profile of this schema, contradicts itself or is about
             another model; this is no bundle; or the evidence folder cannot be written to.
     """
+    if bundle.is_file():
+        raise UserError(
+            f"{bundle} is a file; a profile goes into a bundle's folder.", "Unpack it and name the folder."
+        )
     digest = read_manifest(bundle / MANIFEST).model_sha256
     profile = read_profile(_loaded(file), str(file))
     if profile.model_sha256 != digest:
@@ -50,13 +55,13 @@ def import_profile(bundle: Path, file: Path) -> tuple[Profile, Path]:
 def _loaded(file: Path) -> Any:
     try:
         with file.open("rb") as stream:
-            data = stream.read(MAX_MANIFEST_BYTES + 1)
+            data = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise UserError(
             f"{file} cannot be read: {error.strerror}.", "Name the file that the web app gave."
         ) from error
-    if len(data) > MAX_MANIFEST_BYTES:
-        raise UserError(f"{file} has more than {MAX_MANIFEST_BYTES} bytes: it is no profile.", AGAIN)
+    if len(data) > MAX_BYTES:
+        raise UserError(f"{file} has more than {MAX_BYTES} bytes: it is no profile.", AGAIN)
     try:
         return loads(data, str(file))
     except UserError as error:

@@ -101,7 +101,8 @@ def _check_name(repo: str) -> None:
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 
-    wrong = UserError(f"{repo!r} is no repository of the hub.", "Give REPO as name/repository: you/swa-names.")
+    said = f"{repo!r} is no repository of the hub." if repo else "No repository given."
+    wrong = UserError(said, "Give REPO as name/repository: you/swa-names.")
     try:
         validate_repo_id(repo)
     except HFValidationError as error:

@@ -7,11 +7,8 @@ from contextlib import contextmanager
 
 from export.runtime.errors import UserError
 
-_NO_HUB = (
-    AttributeError,
-    KeyError,
-    TypeError,
-)  # what answered is not the hub's API: a captive portal, a wrong endpoint
+# What answered is not the hub's API: a captive portal, a wrong endpoint.
+_NO_HUB = (AttributeError, KeyError, TypeError)
 _LOG_IN = "log in again (hf auth login), or correct HF_TOKEN"
 
 
@@ -28,14 +25,7 @@ def explained(repo: str) -> Iterator[None]:
         raise UserError("HF_HUB_OFFLINE keeps the hub out.", "Unset it and run again.") from error
     except UserError:
         raise
-    except (
-        requests.RequestException,
-        errors.FileMetadataError,
-        RuntimeError,
-        ValueError,
-        KeyError,
-        TypeError,
-    ) as error:
+    except (requests.RequestException, errors.FileMetadataError, RuntimeError, ValueError, *_NO_HUB) as error:
         raise _explanation(_first_cause(error), repo, hub) from error
 
 

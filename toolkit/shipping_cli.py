@@ -28,8 +28,9 @@ def _app(
         shipping_commands.app,
         "build the web app with bundles in it, and serve it",
         "Writes a static folder, OUT/app: a page that tags text offline on a phone, and measures that phone. For "
-        "each --lang the bundle is made first, which takes seconds where it is there; bundles that are named are "
-        "taken as they are and need no torch. Needs npm the first time. Serves the folder here until Ctrl-C.",
+        "each --lang the bundle is made first, for the target web unless another is named, which takes seconds where "
+        "it is there; bundles that are named are taken as they are and need no torch. Needs npm the first time. "
+        "Serves the folder here until Ctrl-C.",
     )
     app.add_argument(
         "bundles", nargs="*", metavar="bundle", help="a bundle's folder or zip; the first is shown first"

@@ -24,20 +24,26 @@ ON_A_PHONE = (
 
 def app(options: Namespace) -> int:
     """Make the bundles that are asked for, build the app with them and serve it until Ctrl-C."""
-    for lang in options.lang:  # all of them before the first is made
+    langs = list(dict.fromkeys(options.lang))
+    for lang in langs:  # all of them before the first is made
         commands.choices(_for_language(options, lang))
     if not options.lang and not options.bundles:
         raise UserError(
             "No language and no bundle for the app.",
             "Name languages or bundles: make app LANG=swa, or make app BUNDLE=build/swa-web-edge.",
         )
-    from export.app.build import build_app
+    from export.app.build import build_app, check_replaceable
     from export.app.packages import runtime_packages
+    from export.app.serve import check_port
 
-    packages = runtime_packages(cache_folder().parent / "app", console.note)  # a missing npm is told first
+    out = options.out / "app"
+    check_replaceable(out)  # this, a taken port and a missing npm are told before minutes of work
+    if not options.no_serve:
+        check_port(options.port)
+    packages = runtime_packages(cache_folder().parent / "app", console.note)
     bundles = [Path(bundle) for bundle in options.bundles]
-    bundles += [_made(_for_language(options, lang)) for lang in options.lang]
-    built = build_app(bundles, packages, options.out / "app")
+    bundles += [_made(_for_language(options, lang)) for lang in langs]
+    built = build_app(bundles, packages, out)
     console.table(f"Web app {built.version}", ("what", "value"), app_rows(built))
     if not options.no_serve:
         _serve(built.folder, options.port)

@@ -24,7 +24,12 @@ def test_a_bundles_readme_has_the_guide_with_its_own_figures(finished_bundle: Pa
 def test_every_file_of_the_runtime_that_it_names_is_shipped() -> None:
     shipped = runtime_files()
     named = set(re.findall(r"runtime/[\w./-]*\w", GUIDE))
-    assert {"runtime/js/index.js", "runtime/kotlin", "runtime/swift/README.md", "runtime/measure.py"} <= named
+    assert {
+        "runtime/js/README.md",
+        "runtime/kotlin/README.md",
+        "runtime/swift/README.md",
+        "runtime/measure.py",
+    } <= named
     assert [name for name in named if not any(file == name or file.startswith(f"{name}/") for file in shipped)] == []
 
 

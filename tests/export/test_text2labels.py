@@ -243,6 +243,17 @@ def test_the_bundles_own_model_may_not_use_them_even_if_declared(with_graph: Pat
     assert any(problem.startswith(f"{parts.model}: needs the custom operator") for problem in problems(with_graph))
 
 
+@pytest.mark.parametrize("name", ["onnx/text2labels.bin", "onnx/text2labels.ort"])
+def test_what_is_declared_is_scanned_whatever_its_name(with_graph: Path, name: str) -> None:
+    model = onnx.load(with_graph / FILE)
+    model.graph.node.append(helper.make_node("PyOp", [], ["z"], domain="e.x"))
+    onnx.save(model, with_graph / name)
+    other = {"format": "text2labels", "dtype": "int8", "files": [FILE, name], "requires": []}
+    rehash(with_graph, alternatives=[other])
+    (problem,) = problems(with_graph)
+    assert problem.startswith(f"{name}: needs the custom operator e.x::PyOp")
+
+
 @pytest.mark.parametrize(
     ("domain", "operator"), [(EXTENSIONS_DOMAIN, "AzureTextToText"), ("e.x", "E"), ("com.microsoft", "EPContext")]
 )

@@ -173,6 +173,10 @@ def test_what_a_hub_leaves_in_a_download_is_passed_over(bundle: Path) -> None:
     (bundle / ".gitattributes").unlink()
     (bundle / ".gitattributes").symlink_to("manifest.json")
     assert "a link" in " ".join(problems(bundle))
+    (bundle / ".gitattributes").unlink()
+    (bundle / ".gitattributes").mkdir()
+    (bundle / ".gitattributes" / "model.onnx").write_text("x")
+    assert any(problem.startswith("'.gitattributes/model.onnx'") for problem in problems(bundle))
 
 
 def test_another_runtime_inside_is_noted_not_refused(bundle: Path) -> None:

@@ -146,3 +146,14 @@ def test_durations_are_read_at_a_glance(seconds: float, text: str) -> None:
 
 def test_sizes_are_decimal_megabytes() -> None:
     assert megabytes(2_914_999) == "2.91 MB"
+
+
+def test_strings_of_strangers_do_not_steer_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console()
+    console.table("Pi\x1b[31m", ("what", "value"), [("board", "Pi\x1b]0;x\x07\nfake  row\r"), ("os", "Linux")])
+    console.result("two\nlines\x9b")
+    console.warn("mind\x1b[2J this")
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[1] == r"Pi\x1b[31m"
+    assert shown.out.splitlines()[4:] == [r"board  Pi\x1b]0;x\x07\nfake  row\r", "os     Linux", "two", r"lines\x9b"]
+    assert shown.err == "warning: mind\\x1b[2J this\n"

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from export.manifest import MAX_MANIFEST_BYTES
 from export.runtime.errors import UserError
 from export.runtime.profile_record import Profile
 from tests.toolkit.reporting.made_devices import DIGEST, laptop, make_bundle, phone
-from toolkit.phone_profile import import_profile
+from toolkit.phone_profile import MAX_BYTES, import_profile
 from toolkit.reporting.evidence import read_evidence
 
 
@@ -91,7 +90,7 @@ def test_a_long_or_strange_name_makes_a_file_name(bundle: Path, tmp_path: Path) 
         (b"[]", "not a device profile of schema 1: found 'list'", "Measure again"),
         (b'{"schema": 2, "kind": "device profile"}', r"schema 1: found \('device profile', 2\)", "Measure again"),
         (b'{"schema": 1, "kind": "device profile"}', "Missing or unknown in", "Measure again"),
-        (b" " * (MAX_MANIFEST_BYTES + 1), "it is no profile", "Download"),
+        (b" " * (MAX_BYTES + 1), "it is no profile", "Download"),
     ],
 )
 def test_another_file_is_refused(bundle: Path, tmp_path: Path, content: bytes, message: str, remedy: str) -> None:
@@ -134,3 +133,10 @@ def test_a_missing_file_and_no_bundle_say_so(bundle: Path, tmp_path: Path) -> No
     assert "Name the file" in caught.value.remedy
     with pytest.raises(UserError, match=r"manifest\.json"):
         import_profile(tmp_path, told(tmp_path, phone()))
+
+
+def test_a_zip_takes_no_profile_and_says_what_does(tmp_path: Path) -> None:
+    (tmp_path / "bundle.zip").write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"bundle\.zip is a file") as caught:
+        import_profile(tmp_path / "bundle.zip", told(tmp_path, phone()))
+    assert "Unpack it" in caught.value.remedy

@@ -21,6 +21,7 @@ from tests.toolkit.stand_in_hub_upload import ATTRIBUTES, Answer, UploadHub, run
 from toolkit.push import Pushed, push_bundle
 
 REPO = "you/swa-names"
+HTML = b"<html>welcome</html>"
 NOT_FREE = (Licence("labelled data", "CC BY-NC 4.0", False),)
 
 
@@ -94,8 +95,8 @@ def test_what_was_pushed_comes_back_whole_and_tags(hub: UploadHub, made: Path, t
     from huggingface_hub import snapshot_download
 
     push_bundle(made, REPO)
-    back = Path(snapshot_download(REPO, local_dir=tmp_path / "back", ignore_patterns=".gitattributes"))
-    shutil.rmtree(back / ".cache")
+    back = Path(snapshot_download(REPO, local_dir=tmp_path / "back"))
+    assert (back / ".gitattributes").is_file() and (back / ".cache" / "huggingface").is_dir()
     report = verify_bundle(back)
     assert (report.ok, report.problems) == (True, ())
     text = "Rais alitembelea Nairobi."
@@ -254,21 +255,24 @@ def test_an_offline_switch_is_named(hub: UploadHub, made: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("request_", "status", "said"),
+    ("request_", "status", "body", "said"),
     [
-        ("GET /api/models/.*", 200, "No usable answer"),  # a captive portal
-        ("GET /api/models/.*", 429, "pause"),
-        ("POST /.*/batch", 507, "no room"),
-        ("POST /api/models/.*/preupload/main", 404, "any more"),
-        ("POST /api/models/.*/commit/main", 500, "HTTP 500"),
-        ("POST /lfs/verify", 403, "may not write"),
+        ("GET /api/models/.*", 200, HTML, "No usable answer"),  # a captive portal
+        ("GET /api/models/.*", 429, HTML, "pause"),
+        ("POST /api/validate-yaml", 200, b"[]", "No usable answer"),
+        ("POST /api/models/.*/preupload/main", 200, b"[]", "No usable answer"),
+        ("POST /api/models/.*/commit/main", 200, b"{}", "No usable answer"),
+        ("POST /.*/batch", 507, HTML, "no room"),
+        ("POST /api/models/.*/preupload/main", 404, HTML, "any more"),
+        ("POST /api/models/.*/commit/main", 500, HTML, "HTTP 500"),
+        ("POST /lfs/verify", 403, HTML, "may not write"),
     ],
 )
 def test_other_answers_are_told_without_a_traceback(
-    hub: UploadHub, made: Path, request_: str, status: int, said: str
+    hub: UploadHub, made: Path, request_: str, status: int, body: bytes, said: str
 ) -> None:
     hub.add(REPO, {})
-    hub.fail[request_] = Answer(status, b"<html>welcome</html>")
+    hub.fail[request_] = Answer(status, body)
     assert said in refused(hub, made)
 
 

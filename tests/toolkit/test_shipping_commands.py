@@ -72,8 +72,9 @@ def work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Work:
 
 
 def test_bundles_that_are_there_are_built_in_and_served_until_ctrl_c(
-    work: Work, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(export.app.serve, "check_port", lambda port: None)
     assert main(["app", "--port", "8123", "--out", "o", "a", "b.zip"]) == 0
     assert work.done == [
         ("packages", tmp_path / "cache" / "app"),
@@ -138,16 +139,28 @@ def test_a_port_that_is_none_is_refused(port: str, capsys: pytest.CaptureFixture
     assert "is no port" in capsys.readouterr().err
 
 
-def test_a_taken_port_is_told_after_the_build(
-    work: Work, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def taken(*_: Any, **__: Any) -> None:
-        raise UserError("Port 8000 of 127.0.0.1 is taken.", "Name another one: PORT=8001.")
+def test_a_taken_port_is_told_before_anything_is_made(work: Work, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert main(["app", "--lang", "swa", "--port", str(port)]) == 2
+        assert work.done == [] and f"Port {port} of 127.0.0.1 is taken." in capsys.readouterr().err
+        assert main(["app", "--lang", "swa", "--port", str(port), "--no-serve"]) == 0
 
-    monkeypatch.setattr(export.app.serve, "serve", taken)
-    assert main(["app", "b"]) == 2
-    shown = capsys.readouterr()
-    assert "PORT=8001" in shown.err and "Web app" in shown.out
+
+def test_a_folder_of_something_else_is_told_before_anything_is_made(
+    work: Work, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "o" / "app").mkdir(parents=True)
+    (tmp_path / "o" / "app" / "thesis.txt").write_text("mine")
+    assert main(["app", "--lang", "swa", "--out", "o", "--no-serve"]) == 2
+    assert work.done == [] and "holds something else than an app" in capsys.readouterr().err
+
+
+def test_a_language_given_twice_is_made_once(work: Work) -> None:
+    assert main(["app", "--no-serve", "--lang", "swa", "--lang", "swa"]) == 0
+    assert [done[0] for done in work.done] == ["packages", "bundle", "build"]
 
 
 def test_a_real_folder_is_really_served(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

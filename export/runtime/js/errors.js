@@ -24,7 +24,10 @@ export const damaged = (file, reason, cause) =>
   new BundleError("damaged", `${file} cannot be used: ${reason}.`, "Copy or download the bundle again.", cause);
 
 /**
- * What a caught value says, on one line.
+ * What a caught value says, on one line without the full stop.
  * @param {unknown} error
  */
-export const reasonOf = (error) => String(error instanceof Error ? error.message : error).split("\n")[0];
+export const reasonOf = (error) =>
+  String(error instanceof Error ? error.message : error)
+    .split("\n")[0]
+    .replace(/\.$/, "");

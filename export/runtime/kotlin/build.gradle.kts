@@ -23,12 +23,8 @@ sourceSets {
 
 dependencies {
     api("org.jetbrains.kotlinx:kotlinx-serialization-json:1.9.0")
-    // The same classes are in onnxruntime-android, which an app adds itself.
+    // Compiled against only: whoever uses this brings the natives of their system.
     compileOnly("com.microsoft.onnxruntime:onnxruntime:1.27.0")
     testImplementation("com.microsoft.onnxruntime:onnxruntime:1.27.0")
     testImplementation(kotlin("test"))
-}
-
-tasks.test {
-    useJUnitPlatform()
 }

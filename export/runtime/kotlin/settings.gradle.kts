@@ -1,4 +1,4 @@
-// Only for building this module by itself: `gradle test`. An app's settings include it by its folder.
+// For building it by itself, `gradle test`: apps take src/main/kotlin among their own sources.
 rootProject.name = "afriberta-edge-tagger"
 
 dependencyResolutionManagement {

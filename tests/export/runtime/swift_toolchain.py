@@ -155,4 +155,6 @@ if __name__ == "__main__":
     if toolchain() is None:
         print("Downloading Swift: 530 MB, 2.5 GB on disk.", flush=True)
         fetch()
-    print(toolchain())
+        toolchain.cache_clear()
+    if toolchain() is None:
+        raise SystemExit("Swift is unpacked and does not run: no program may be run by chroot here.")

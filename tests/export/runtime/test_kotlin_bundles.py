@@ -71,9 +71,10 @@ def test_broken_bundles_are_refused(finished_bundle: Path, tmp_path: Path) -> No
     refused("unsupported", "cannot open onnx/model.onnx: no model.", {"onnx/model.onnx": noise}, verify=False)
     refused("damaged", "it takes [input_ids]", {}, inputs=["input_ids"])
     refused("damaged", "answer is not float32", {}, text="Nairobi")
+    refused("unsupported", "cannot run the model: no answer.", {}, text="Nairobi " * 40)
 
-    wrong_size: Logits = lambda ids, mask: np.zeros((1, 1, 2), np.float32)  # noqa: E731
-    found = run("load", write_lines(tmp_path / "bundles.jsonl", lines), logits=wrong_size)
+    wrong: Logits = lambda ids, mask: np.zeros((1, 1, 2 if ids.size < 40 else 0), np.float32)  # noqa: E731
+    found = run("load", write_lines(tmp_path / "bundles.jsonl", lines), logits=wrong)
     for answer, (code, words) in zip(found, expected, strict=True):
         assert (answer["error"], words in answer["message"]) == (code, True), answer
 

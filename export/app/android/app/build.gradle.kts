@@ -5,6 +5,9 @@ plugins {
     id("org.jetbrains.kotlin.android")
 }
 
+// The tagger of this repository; a copy of the sample elsewhere takes its bundle's: -Ptagger=BUNDLE/runtime/kotlin
+val tagger = file(providers.gradleProperty("tagger").getOrElse("../../../runtime/kotlin"))
+
 android {
     namespace = "afriberta.edge.sample"
     compileSdk = 36
@@ -32,7 +35,8 @@ android {
 
     sourceSets {
         getByName("main").assets.srcDir(layout.buildDirectory.dir("bundle-assets").get().asFile)
-        getByName("androidTest").kotlin.srcDir(rootProject.project(":tagger").file("src/replay/kotlin"))
+        getByName("main").kotlin.srcDir(tagger.resolve("src/main/kotlin"))
+        getByName("androidTest").kotlin.srcDir(tagger.resolve("src/replay/kotlin"))
     }
 }
 
@@ -57,8 +61,8 @@ tasks.named("preBuild") {
 }
 
 dependencies {
-    implementation(project(":tagger"))
     implementation("com.microsoft.onnxruntime:onnxruntime-android:1.27.0")
+    implementation("org.jetbrains.kotlinx:kotlinx-serialization-json:1.9.0")
     androidTestImplementation("androidx.test:runner:1.7.0")
     androidTestImplementation("androidx.test.ext:junit:1.3.0")
 }

@@ -63,7 +63,7 @@ private fun askPython(ids: LongArray): FloatArray {
     return FloatArray(values.size) { values[it].jsonPrimitive.float }
 }
 
-private fun open(folder: File) = Tagger.load({ File(folder, it).readBytes() })
+private fun open(folder: File) = Tagger.load({ File(folder, it).inputStream() })
 
 private fun compare(folder: File, maxLength: Int, file: File) {
     val specification = Json.parseToJsonElement(File(folder, "tokenizer.json").readText())
@@ -116,7 +116,7 @@ private fun answer(tagger: Tagger, line: JsonObject): JsonElement {
 }
 
 private fun golden(folder: File) {
-    val manifest = Bundle({ File(folder, it).readBytes() }).manifest
+    val manifest = Bundle({ File(folder, it).inputStream() }).manifest
     val golden = checkNotNull(manifest.golden)
     val lines = File(folder, golden.file).readText()
     val report = open(folder).use { replayGolden(it, lines, golden.logitTolerance) }
@@ -133,7 +133,7 @@ private fun load(line: JsonObject): JsonElement {
     val folder = File(line.getValue("folder").jsonPrimitive.content)
     line["inputs"]?.let { OrtStub.inputNames = strings(it).toSet() }
     val copies = line["copies"]?.let { File(it.jsonPrimitive.content) }
-    val files = { name: String -> File(folder, name).readBytes() }
+    val files = { name: String -> File(folder, name).inputStream() }
     val found = try {
         val verify = line["verify"]?.jsonPrimitive?.content != "false"
         val tagger = if (copies == null) Tagger.load(files, verify) else {

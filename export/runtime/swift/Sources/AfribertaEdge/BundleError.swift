@@ -31,6 +31,12 @@ public struct BundleError: Error, LocalizedError, CustomStringConvertible, Senda
     public var description: String { message }
     public var errorDescription: String? { message }
 
+    /// What `error` says, without the full stop that most of the system's messages have and ours add.
+    public static func reason(_ error: Error) -> String {
+        let text = error.localizedDescription
+        return text.hasSuffix(".") ? String(text.dropLast()) : text
+    }
+
     /// The error for a file that is there and cannot be used.
     public static func damaged(_ file: String, _ reason: String) -> BundleError {
         BundleError(.damaged, "\(file) cannot be used: \(reason).", remedy: "Copy or download the bundle again.")

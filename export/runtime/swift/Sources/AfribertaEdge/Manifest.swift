@@ -72,8 +72,8 @@ public struct Manifest: Sendable {
     /// Whether this is a path below the bundle's folder: \w[\w.+-]*(/\w[\w.+-]*)*
     private static func isName(_ path: String) -> Bool {
         func isWord(_ byte: UInt8) -> Bool {
-            switch Character(Unicode.Scalar(byte)) {
-            case "a"..."z", "A"..."Z", "0"..."9", "_": byte < 0x80
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x5F: true  // 0-9, A-Z, a-z, _
             default: false
             }
         }
@@ -120,7 +120,7 @@ public struct OpenBundle {
             throw error
         } catch {
             throw BundleError(
-                .missing, "\(name) cannot be read: \(error.localizedDescription).",
+                .missing, "\(name) cannot be read: \(BundleError.reason(error)).",
                 remedy: "Check the bundle's folder among the app's resources, or download it again.")
         }
     }

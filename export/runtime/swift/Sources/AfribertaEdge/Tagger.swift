@@ -92,6 +92,11 @@ public final class Tagger {
         }
     }
 
+    /// One tag per word of an already split sentence.
+    public func tagWords(_ words: [String]) throws -> [String] {
+        try predict(words).tags
+    }
+
     /// Per word the tag, its probability and the logits, of an already split sentence.
     public func predict(_ words: [String]) throws -> Prediction {
         let rows = try wordLogits(words)

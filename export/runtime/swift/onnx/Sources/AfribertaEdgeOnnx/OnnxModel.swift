@@ -37,7 +37,7 @@ private final class OnnxModel {
             session = try ORTSession(env: environment, modelPath: path, sessionOptions: options)
         } catch {
             throw BundleError(
-                .unsupported, "onnxruntime cannot open \(manifest.model): \(error.localizedDescription).",
+                .unsupported, "onnxruntime cannot open \(manifest.model): \(BundleError.reason(error)).",
                 remedy: "Check the version of onnxruntime.")
         }
         let (inputs, outputs) = (try session.inputNames(), try session.outputNames())

@@ -24,7 +24,9 @@ public class OrtSession implements AutoCloseable {
         boolean whole = mask.ids.length == ids.ids.length && Arrays.stream(mask.ids).allMatch(one -> one == 1);
         boolean asked = requestedOutputs.equals(Set.of("logits"));
         if (inputs.size() != 2 || !whole || !asked) throw new OrtException("feed");
-        return new Result(new OnnxTensor(null, OrtStub.answer.apply(ids.ids)));
+        float[] logits = OrtStub.answer.apply(ids.ids);
+        if (logits.length == 0) throw new OrtException("no answer");
+        return new Result(new OnnxTensor(null, logits));
     }
 
     @Override

@@ -15,5 +15,6 @@ class BundleException(val code: String, message: String, val remedy: String, cau
 internal fun damaged(file: String, reason: String, cause: Throwable? = null): BundleException =
     BundleException("damaged", "$file cannot be used: $reason.", "Copy or download the bundle again.", cause)
 
-/** What an error says, on one line. */
-internal fun reasonOf(error: Throwable): String = (error.message ?: error.toString()).substringBefore('\n')
+/** What an error says, on one line that others can end. */
+internal fun reasonOf(error: Throwable): String =
+    (error.message ?: error.toString()).substringBefore('\n').trimEnd('.')

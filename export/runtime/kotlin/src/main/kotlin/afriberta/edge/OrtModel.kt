@@ -13,7 +13,14 @@ class OrtModel private constructor(
     private val options: OrtSession.SessionOptions,
     private val session: OrtSession,
 ) : Model {
-    override fun logits(inputIds: IntArray): FloatArray {
+    override fun logits(inputIds: IntArray): FloatArray =
+        try {
+            run(inputIds)
+        } catch (error: OrtException) {
+            throw refused("run the model", error)
+        }
+
+    private fun run(inputIds: IntArray): FloatArray {
         val shape = longArrayOf(1, inputIds.size.toLong())
         val ids = LongBuffer.wrap(LongArray(inputIds.size) { inputIds[it].toLong() })
         val ones = LongBuffer.wrap(LongArray(inputIds.size) { 1 })
@@ -71,8 +78,7 @@ class OrtModel private constructor(
                 environment.start(options)
             } catch (error: OrtException) {
                 options.close()
-                val message = "onnxruntime cannot open ${manifest.model}: ${reasonOf(error)}."
-                throw BundleException("unsupported", message, "Check the version of onnxruntime.", error)
+                throw refused("open ${manifest.model}", error)
             }
             val model = OrtModel(environment, options, session)
             if (session.inputNames != setOf(IDS, MASK) || LOGITS !in session.outputNames) {
@@ -81,6 +87,11 @@ class OrtModel private constructor(
                 throw damaged(manifest.model, reason)
             }
             return model
+        }
+
+        private fun refused(what: String, error: OrtException): BundleException {
+            val message = "onnxruntime cannot $what: ${reasonOf(error)}."
+            return BundleException("unsupported", message, "Check the version of onnxruntime.", error)
         }
     }
 }

@@ -5,7 +5,6 @@ private const val FINAL_WITHOUT_SPACE = "።፧፨"
 private const val ETHIOPIC_SEPARATOR = "፡" // two of them are how many keyboards write the full stop
 private val CLOSING = "\"'’”»›)]}".map { it.toString() }.toSet()
 private const val LINE_BREAKS = "\n\u000b\u000c\r\u0085\u2028\u2029"
-private val LOWER_CASE = Regex("A*l.*")
 private val ABBREVIATION = Regex("[ulo]|u[^u]{0,2}")
 
 /**
@@ -30,7 +29,7 @@ private fun ends(text: String, words: List<Word>, index: Int): Boolean {
     val following = words[index]
     val spaced = last.end < following.start
     if (!spaced && last.text[0] !in FINAL_WITHOUT_SPACE && last.text != ETHIOPIC_SEPARATOR) return false
-    if (LOWER_CASE.matches(Characters.classes(following.text))) return false
+    if (Characters.classes(following.text).trimStart('A').startsWith('l')) return false
     if (spaced && (last.end until following.start).any { text[it] in LINE_BREAKS }) return true
     var position = index - 1
     while (position > 0 && words[position].text in CLOSING && touches(words, position)) position--

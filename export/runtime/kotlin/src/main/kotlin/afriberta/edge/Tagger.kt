@@ -1,5 +1,6 @@
 package afriberta.edge
 
+import java.io.InputStream
 import kotlin.math.exp
 
 /** Input ids of one window, with `<s>` and `</s>`, to logits: row by row, one row per id, one column per label. */
@@ -120,13 +121,13 @@ class Tagger(
         /**
          * Opens a bundle.
          *
-         * @param files reads one file of the bundle by its name, for example from an app's assets
+         * @param files opens one file of the bundle by its name, for example from an app's assets
          * @param verify check every file's sha256; sizes are always checked
          * @param open makes the model of a bundle: [OrtModel.open], or [OrtModel.openFile] where it lies on disk
          * @throws BundleException a file is missing, damaged or incomplete, or the device cannot run it
          */
         fun load(
-            files: (String) -> ByteArray,
+            files: (String) -> InputStream,
             verify: Boolean = true,
             open: (Bundle) -> Model = OrtModel::open,
         ): Tagger {

@@ -10,7 +10,7 @@ class GoldenTest {
     @Test
     fun theGoldenFileIsAnswered() {
         val folder = File(System.getenv("BUNDLE") ?: "../..")
-        val files = { name: String -> File(folder, name).readBytes() }
+        val files = { name: String -> File(folder, name).inputStream() }
         val bundle = Bundle(files)
         val golden = checkNotNull(bundle.manifest.golden) { "The bundle has no golden file." }
         Tagger.load(files, open = OrtModel.openFile(File(folder, bundle.manifest.model))).use { tagger ->

@@ -14,7 +14,7 @@ class GoldenTest {
     @Test
     fun theGoldenFileIsAnswered() {
         val context = InstrumentationRegistry.getInstrumentation().targetContext
-        val bundle = Bundle(context::readAsset)
+        val bundle = Bundle(context::bundleFile)
         val golden = checkNotNull(bundle.manifest.golden) { "The bundle has no golden file." }
         val report = openTagger(context).use { tagger ->
             replayGolden(tagger, bundle.read(golden.file).decodeToString(), golden.logitTolerance)

@@ -5,15 +5,16 @@ import afriberta.edge.OrtModel
 import afriberta.edge.Tagger
 import android.content.Context
 import java.io.File
+import java.io.InputStream
 
 /** A file of the bundle in the app's assets. */
-fun Context.readAsset(name: String): ByteArray = assets.open("bundle/$name").use { it.readBytes() }
+fun Context.bundleFile(name: String): InputStream = assets.open("bundle/$name")
 
 /**
  * Opens the bundle in the app's assets; takes a moment. Weights in a file of their own are copied out of the app
  * once, since onnxruntime opens those by path only.
  */
-fun openTagger(context: Context): Tagger = Tagger.load(context::readAsset) { bundle: Bundle ->
+fun openTagger(context: Context): Tagger = Tagger.load(context::bundleFile) { bundle: Bundle ->
     if (bundle.manifest.externalData.isEmpty()) {
         OrtModel.open(bundle)
     } else {
