@@ -102,7 +102,7 @@ def build_app(bundles: Sequence[Path], packages: Path, out: Path, *, web: Path =
     """
     if not bundles:
         raise UserError("No bundle for the app.", "Name at least one bundle's folder or zip.")
-    _check_replaceable(out)
+    check_replaceable(out)
     with new_folder_atomic(out) as folder:
         entries: list[Entry] = []
         for path in bundles:
@@ -120,8 +120,8 @@ def build_app(bundles: Sequence[Path], packages: Path, out: Path, *, web: Path =
     return App(out, version, tuple(entries), size, first)
 
 
-def _check_replaceable(out: Path) -> None:
-    """An earlier app may be replaced, and an empty folder; nothing else that somebody may miss."""
+def check_replaceable(out: Path) -> None:
+    """Raises UserError unless there is nothing at `out`, an empty folder, or an app, which may be replaced."""
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise UserError(f"{out} is not a folder.", "Name another one: OUT=…")
     if not out.exists() or not any(out.iterdir()) or _is_app(out):

@@ -11,7 +11,7 @@ import gzip
 import hashlib
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -54,7 +54,8 @@ TYPES = MappingProxyType(
     }
 )
 COMPRESSED_ALREADY = (".png",)
-IDLE_SECONDS = 30.0  # then a connection without a request is closed
+IDLE_SECONDS = 30.0  # then a connection without a request is closed, and one that takes nothing
+PIECE = 1 << 16  # bytes written at once
 
 
 def gzipped(data: bytes) -> bytes:
@@ -177,7 +178,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header("Content-Encoding", "gzip")
         self.end_headers()
         if body and not unchanged:
-            self.wfile.write(data)
+            # IDLE_SECONDS are for each piece, so that a slow connection gets a large file too.
+            for start in range(0, len(data), PIECE):
+                self.wfile.write(data[start : start + PIECE])
 
     def version_string(self) -> str:
         return "app"  # which Python this is concerns nobody
@@ -215,8 +218,20 @@ def make_server(folder: Path, port: int, host: str = "127.0.0.1") -> _Server:
     """
     if not (folder / INDEX).is_file():
         raise UserError(f"{folder} holds no app: there is no {INDEX}.", "Build one: make app LANG=swa.")
-    try:
+    with _explained(port, host):
         return _Server((host, port), Files(folder))
+
+
+def check_port(port: int, host: str = "127.0.0.1") -> None:
+    """Raise now what `make_server` would raise of the port after minutes of building."""
+    with _explained(port, host):
+        ThreadingHTTPServer((host, port), BaseHTTPRequestHandler).server_close()
+
+
+@contextlib.contextmanager
+def _explained(port: int, host: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise UserError(

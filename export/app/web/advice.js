@@ -47,7 +47,7 @@ function texts(code, twice, online, secure) {
       return secure
         ? [
             "This browser cannot run the model",
-            "It needs WebAssembly with SIMD: Chrome or Edge 91, Firefox 89, Safari 16.4, or newer. Update the " +
+            "It needs WebAssembly with SIMD: Chrome or Edge 100, Firefox 114, Safari 16.4, or newer. Update the " +
               "browser or try another one.",
           ]
         : ["This page was opened over plain http", "Open it with https:// (or from localhost), then it works."];

@@ -8,8 +8,8 @@ import { baseLanguage, bundleNames, firstBundle, languageName } from "./language
 import { moved } from "./marks.js";
 import { exampleItem, legendItem, megabytes, milliseconds, storageNote } from "./pieces.js";
 import { recall, remember } from "./settings.js";
-import { Latencies, LatestText } from "./tagging.js";
-import { offerInstall, startOffline } from "./updates.js";
+import { Latencies, LatestText, startWorker } from "./tagging.js";
+import { lookForUpdate, offerInstall, startOffline } from "./updates.js";
 
 /** @typedef {import("./marks.js").Entity} Entity */
 
@@ -72,11 +72,7 @@ const isReady = () => document.documentElement.dataset.state === "ready";
 async function begin() {
   enter("loading");
   worker?.terminate();
-  worker = new Worker("worker.js", { type: "module" });
-  worker.addEventListener("message", ({ data }) => answered(data));
-  worker.addEventListener("error", ({ message }) =>
-    fail(message ? { code: "stopped", message } : { code: "app", message: "worker.js cannot be loaded." }),
-  );
+  worker = startWorker(answered, fail);
   try {
     const response = await fetch("catalog.json");
     if (!response.ok) throw new Error(`the server answers ${response.status}`);
@@ -118,8 +114,8 @@ function load() {
 
 /** @param {import("./worker.js").Answer} answer */
 function answered(answer) {
-  if (answer.type === "refused") fail(answer);
-  else if ("id" in answer && answer.id !== bundle.id) return;
+  if ("id" in answer && answer.id !== bundle.id) return;
+  else if (answer.type === "refused") fail(answer);
   else if (answer.type === "progress") loading(answer);
   else if (answer.type === "ready") ready(answer.again);
   else if (answer.type === "kept") stored(answer.kept);
@@ -151,6 +147,7 @@ function offline() {
     $("update").hidden = false;
     $("update-now").onclick = update;
   });
+  return shellStored;
 }
 
 /** @param {import("./bundle-cache.js").Kept} kept */
@@ -175,6 +172,8 @@ function fail(problem) {
   $("error-advice").textContent = advice;
   $("error-detail").textContent = detail;
   $("status").textContent = "";
+  // A stored app may ask for a bundle that the server's newer version has no more: then the update is the way out.
+  if (navigator.serviceWorker?.controller) offline().then(lookForUpdate);
 }
 
 /**
@@ -233,12 +232,12 @@ function draw() {
 
 function typed() {
   typedAt = performance.now();
-  draw();
+  $("clear").disabled = !text.value;
   if (isReady()) {
     $("status").textContent = ""; // it tells of another text
-    queue.submit(text.value);
+    queue.submit(text.value); // before drawing: the worker begins meanwhile
   }
-  $("clear").disabled = !text.value;
+  draw();
 }
 
 /** @param {string} value */
@@ -294,3 +293,4 @@ offerInstall($("install"));
 text.value = recall("text") ?? "";
 $("clear").disabled = !text.value;
 begin();
+document.documentElement.dataset.began = "yes"; // start.js has nothing more to say

@@ -44,7 +44,7 @@ export class EntityList {
     while (this.list.children.length > shown.length) this.list.lastElementChild?.remove();
     this.keys.length = shown.length;
     this.more.hidden = shown.length === entities.length;
-    this.more.textContent = `Show more (${entities.length - shown.length})`;
+    if (!this.more.hidden) this.more.textContent = `Show more (${entities.length - shown.length})`;
   }
 
   /** @param {Entity} entity */

@@ -5,7 +5,7 @@ const PREFIX = `tagger ${new URL("./", import.meta.url).pathname} `; // several 
 /** @param {string} name */
 export function recall(name) {
   try {
-    return localStorage.getItem(PREFIX + name);
+    return sessionStorage.getItem(PREFIX + name) ?? localStorage.getItem(PREFIX + name); // this tab's own first
   } catch {
     return null;
   }
@@ -17,7 +17,7 @@ export function recall(name) {
  */
 export function remember(name, value) {
   try {
-    localStorage.setItem(PREFIX + name, value);
+    for (const storage of [sessionStorage, localStorage]) storage.setItem(PREFIX + name, value);
   } catch {
     // nothing is lost but convenience
   }

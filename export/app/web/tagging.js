@@ -1,4 +1,11 @@
-// Which text is tagged when: the newest one, one at a time. And how long that took.
+// Starting the tagger; which text is tagged when: the newest one, one at a time. And how long that took.
+
+// The smallest WebAssembly module that uses a SIMD instruction.
+const SIMD = "0061736d010000000105016000017b030201000a0a0108004100fd0ffd620b".match(/[0-9a-f]{2}/g) ?? [];
+
+/** Whether onnxruntime can run here. */
+export const hasSimd = () =>
+  Boolean(globalThis.WebAssembly?.validate(Uint8Array.from(SIMD, (byte) => parseInt(byte, 16))));
 
 /** Sends texts to a tagger that takes one at a time; of the texts that come meanwhile only the newest is kept. */
 export class LatestText {
@@ -40,6 +47,26 @@ export class LatestText {
     this.current = text;
     this.send(text);
   }
+}
+
+/**
+ * A new worker. What ends it is told as a failure that advice.js knows.
+ * @param {(answer: any) => void} answered
+ * @param {(failure: { code: string, message: string }) => void} failed
+ */
+export function startWorker(answered, failed) {
+  const worker = new Worker("worker.js", { type: "module" });
+  let heard = false;
+  worker.addEventListener("message", ({ data }) => {
+    heard = true;
+    answered(data);
+  });
+  worker.addEventListener("error", ({ message }) => {
+    // A browser that cannot read a module tells it as a file that did not come, or before the worker says anything.
+    if (!message) failed({ code: hasSimd() ? "app" : "unsupported", message: "worker.js cannot be loaded." });
+    else failed({ code: heard ? "stopped" : "unsupported", message });
+  });
+  return worker;
 }
 
 /** The last so many latencies, in ms. */

@@ -16,6 +16,7 @@ export async function startOffline(offer) {
   try {
     // "none": precache.js is asked for at the server too, or a new build stays unseen.
     const registration = await workers.register("sw.js", { updateViaCache: "none" });
+    controlled ||= registration.active?.state === "activated"; // a page reloaded past its caches has no controller
     watch(registration, offer);
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "visible") registration.update().catch(() => {});
@@ -52,6 +53,15 @@ function settled(registration) {
       if (worker.state === "activated" || worker.state === "redundant") resolve(worker.state === "activated");
     });
   });
+}
+
+/** Asks the server for a new version; `startOffline` offers it. */
+export async function lookForUpdate() {
+  try {
+    await (await navigator.serviceWorker.getRegistration())?.update();
+  } catch {
+    // offline, or there is none
+  }
 }
 
 /**

@@ -4,7 +4,7 @@ import * as ort from "./vendor/ort.wasm.min.mjs";
 import * as tokenizers from "./vendor/tokenizers.min.mjs";
 import { BundleError, Tagger } from "./runtime/index.js";
 import { dropOthers, keepToo, loadThroughCache } from "./bundle-cache.js";
-import { rememberSentences } from "./tagging.js";
+import { hasSimd, rememberSentences } from "./tagging.js";
 
 /** @typedef {import("./marks.js").Entity} Entity */
 /**
@@ -15,7 +15,7 @@ import { rememberSentences } from "./tagging.js";
  * @typedef {{ type: "progress", loaded: number, total: number }
  *   | { type: "ready", id: string, again: boolean }
  *   | { type: "kept", id: string, kept: import("./bundle-cache.js").Kept }
- *   | { type: "refused", code: string, message: string, again: boolean }
+ *   | { type: "refused", id: string, code: string, message: string, again: boolean }
  *   | { type: "part", entities: Entity[], upTo: number }
  *   | { type: "tagged", complete: boolean, words: number, ms: number }} Answer
  *   "part" carries the entities since the last one; every "tag" ends with one "tagged" (or "refused")
@@ -24,14 +24,14 @@ import { rememberSentences } from "./tagging.js";
 const VENDOR = new URL("vendor/", import.meta.url).href;
 const BREATH = 50; // ms of tagging between two parts: then a "stop" is heard
 const SENTENCES_KEPT = 3000;
-// The smallest module that uses a SIMD instruction.
-const SIMD = "0061736d010000000105016000017b030201000a0a0108004100fd0ffd620b".match(/[0-9a-f]{2}/g) ?? [];
 
 /** @type {Tagger | undefined} */
 let tagger;
+let bundle = ""; // whose turn it is: the id that `load` was asked for last
 let words = 0;
 let controller = new AbortController();
 let work = Promise.resolve();
+let keeping = Promise.resolve();
 
 // Both begin to come while the bundle does. A failure is met where the runtime is waited for.
 ort.env.wasm.wasmPaths = VENDOR;
@@ -57,12 +57,15 @@ addEventListener("message", ({ data }) => {
  * @param {AbortSignal} signal
  */
 async function load({ id, url, ids }, signal) {
+  if (signal.aborted) return; // another one was asked for meanwhile
+  bundle = id;
   try {
     await tagger?.release(); // two models at a time may be one too many for a phone
     tagger = undefined;
-    if (!globalThis.WebAssembly?.validate(Uint8Array.from(SIMD, (byte) => parseInt(byte, 16)))) {
+    if (!hasSimd()) {
       throw new BundleError("unsupported", "There is no WebAssembly with SIMD here.", "Use a newer browser.");
     }
+    if (!("throwIfAborted" in signal)) throw new BundleError("unsupported", "This browser is too old.", "Update it.");
     const onProgress = (/** @type {{ loaded: number, total: number }} */ { loaded, total }) =>
       post({ type: "progress", loaded, total });
     const opened = await loadThroughCache(id, async (fetch) => {
@@ -70,16 +73,26 @@ async function load({ id, url, ids }, signal) {
       return Tagger.load(url, options);
     });
     const fresh = opened.value;
+    if (signal.aborted) return await fresh.release();
     await fresh.logits([fresh.encoder.bosId, fresh.encoder.eosId]); // the first run is the slowest
     tagger = rememberSentences(fresh, SENTENCES_KEPT, (more) => (words += more));
     post({ type: "ready", id, again: opened.again });
-    const kept = await opened.keep();
-    if (kept === "stored") await keepToo(id, `${url}/golden.jsonl`); // so that phones are measured offline too
-    post({ type: "kept", id, kept });
-    await dropOthers(ids, new URL("bundles/", import.meta.url).href);
+    keeping = keeping.then(() => keep(opened.keep, { id, url, ids })); // no text waits for it
   } catch (error) {
     if (!signal.aborted) refuse(error, "damaged");
   }
+}
+
+/**
+ * Stores a bundle that was opened.
+ * @param {() => Promise<import("./bundle-cache.js").Kept>} store
+ * @param {{ id: string, url: string, ids: string[] }} question
+ */
+async function keep(store, { id, url, ids }) {
+  const kept = await store();
+  if (kept === "stored") await keepToo(id, `${url}/golden.jsonl`); // so that phones are measured offline too
+  post({ type: "kept", id, kept });
+  await dropOthers(ids, new URL("bundles/", import.meta.url).href);
 }
 
 /** onnxruntime with its WebAssembly waited for: so a download that fails is not taken for a browser that cannot. */
@@ -131,7 +144,8 @@ async function tag(text, signal) {
 function refuse(error, otherwise) {
   const { again = false, cause } = /** @type {any} */ (error);
   const { code = otherwise, message } = cause?.code === "app" ? cause : /** @type {any} */ (error);
-  post({ type: "refused", code: typeof code === "string" ? code : otherwise, message: message ?? `${error}`, again });
+  const known = typeof code === "string" ? code : otherwise;
+  post({ type: "refused", id: bundle, code: known, message: message ?? `${error}`, again });
 }
 
 /** @param {string} url of a WebAssembly file */

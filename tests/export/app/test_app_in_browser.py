@@ -125,7 +125,7 @@ def run(case: str, environment: dict[str, str], scratch: Path) -> None:
         env={**os.environ, **environment, "SCRATCH": str(scratch)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, f"{done.stdout[-8000:]}\n{done.stderr[-2000:]}"
 

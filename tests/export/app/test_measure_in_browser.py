@@ -133,7 +133,7 @@ def cases(finished_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def test_in_node(case: str, cases: Path) -> None:
     environment = {**os.environ, "CASES": str(cases)}
     done = subprocess.run(
-        ["node", "--test", case], cwd=TESTS, env=environment, capture_output=True, text=True, timeout=120
+        ["node", "--test", case], cwd=TESTS, env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import http.client
 import socket
+import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from export.app import serve as serving
-from export.app.serve import CSP, FOR_GOOD, REVALIDATE, make_server, serve
+from export.app.serve import CSP, FOR_GOOD, REVALIDATE, check_port, make_server, serve
 from export.runtime.errors import UserError
 
 PAGE = "<!doctype html>" + "<p>Samia</p>" * 100
@@ -62,7 +63,7 @@ def port(folder: Path) -> Iterator[int]:
 
 
 def ask(port: int, target: str, method: str = "GET", **headers: str) -> Reply:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.putrequest(method, target, skip_accept_encoding=True)
         for name, value in headers.items():
@@ -113,6 +114,23 @@ def test_everything_but_images_is_compressed_where_that_is_accepted(name: str, p
     assert small.headers["ETag"] != plain.headers["ETag"]
 
 
+def test_a_large_file_goes_piece_by_piece_so_that_a_slow_connection_gets_it_whole(
+    folder: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = bytes(1_000_000)
+    (folder / "large.png").write_bytes(data)
+    sizes: list[int] = []
+    write = socketserver._SocketWriter.write  # type: ignore[attr-defined]
+
+    def counted(self: object, piece: bytes) -> int:
+        sizes.append(len(piece))
+        return int(write(self, piece))
+
+    monkeypatch.setattr(socketserver._SocketWriter, "write", counted)  # type: ignore[attr-defined]
+    assert ask(port, "/large.png").body == data
+    assert max(sizes) <= 1 << 16 and sum(sizes) > len(data)
+
+
 def test_an_image_goes_as_it_is(port: int) -> None:
     reply = ask(port, "/icon-192.png", Accept_Encoding="gzip")
     assert reply.body == PNG and "Content-Encoding" not in reply.headers and "Vary" not in reply.headers
@@ -135,7 +153,7 @@ def test_a_file_is_compressed_once(port: int, monkeypatch: pytest.MonkeyPatch) -
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert sizes == [len(FILES["app.js"])]
 
 
@@ -211,7 +229,7 @@ def test_a_connection_serves_several_requests_and_one_that_breaks_off_harms_none
     with socket.create_connection(("127.0.0.1", port), 10) as broken:
         broken.sendall(b"GET /vendor/x.wasm HTTP/1.1\r\nHo")
         broken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     for name in ("app.js", "style.css"):
         connection.request("GET", f"/{name}")
         assert connection.getresponse().read().decode() == FILES[name]
@@ -227,9 +245,11 @@ def test_a_file_that_goes_away_in_between_is_not_found(
 
 
 def test_a_port_that_is_taken_says_how_to_name_another(folder: Path, port: int) -> None:
-    with pytest.raises(UserError, match=f"Port {port} of 127.0.0.1 is taken") as caught:
-        make_server(folder, port)
-    assert f"PORT={port + 1}" in caught.value.remedy
+    for ask_for in (lambda: make_server(folder, port), lambda: check_port(port)):
+        with pytest.raises(UserError, match=f"Port {port} of 127.0.0.1 is taken") as caught:
+            ask_for()
+        assert f"PORT={port + 1}" in caught.value.remedy
+    check_port(0)
     with pytest.raises(UserError, match="cannot be had"):
         make_server(folder, 0, "192.0.2.1")
 

@@ -40,7 +40,7 @@ class Page(HTMLParser):
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 @pytest.mark.parametrize("case", CASES)
 def test_in_node(case: str) -> None:
-    done = subprocess.run(["node", "--test", SCRIPTS / case], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["node", "--test", SCRIPTS / case], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
 
 

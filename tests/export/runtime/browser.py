@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-SECONDS = 180
+SECONDS = 600
 POLICY = "default-src 'none'; connect-src 'self'; script-src 'self' 'nonce-page' 'wasm-unsafe-eval'"
 
 PAGE = """<!doctype html><meta charset="utf-8"><script type="module" nonce="page">

@@ -63,13 +63,14 @@ async function keystrokes(page) {
   await page.evaluate(() => {
     window.keys = { drawn: [], painted: [], worker: [] };
     let at = 0;
+    const typed = []; // one more key may come before the last one's painting is told
     const [area, latency] = ["text", "latency"].map((id) => document.getElementById(id));
-    area.addEventListener("input", ({ timeStamp }) => (at = timeStamp), { capture: true });
+    area.addEventListener("input", ({ timeStamp }) => typed.push((at = timeStamp)), { capture: true });
     // Written once the highlights and the list are.
     new MutationObserver(() => window.keys.drawn.push(performance.now() - at)).observe(latency, { childList: true });
     new PerformanceObserver((list) => {
       for (const { startTime, duration } of list.getEntriesByName("typed to painted")) {
-        window.keys.painted.push(startTime + duration - at);
+        window.keys.painted.push(startTime + duration - typed.findLast((stamp) => stamp <= startTime));
         window.keys.worker.push(parseFloat(latency.textContent));
       }
     }).observe({ type: "measure" });

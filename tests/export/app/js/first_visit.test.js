@@ -97,3 +97,15 @@ test("a page without its model yet keeps what is typed and tags it when the mode
   assert.deepEqual(await highlights(page), entities);
   await phone.end();
 });
+
+test("text is tagged while the bundle is still being stored", async () => {
+  const phone = await newPhone(browser);
+  const { page, door } = phone;
+  door.faults = [{ path: /golden\.jsonl/, wait: true }];
+  await openReady(phone);
+  assert.deepEqual(await tag(page, answers.examples[0].text), answers.examples[0].entities);
+  assert.equal(await page.innerText("#storage"), "–");
+  door.resume();
+  await storedForOffline(page);
+  await phone.end();
+});

@@ -7,10 +7,10 @@ before(async () => (browser = await launch()));
 after(() => browser.close());
 
 // What the file holds is checked by test_app_in_browser.py.
-test("the phone is measured, without a server, and the profile can be taken away", { timeout: 120_000 }, async () => {
+test("the phone is measured, without a server, and the profile can be taken away", { timeout: 500_000 }, async () => {
   const phone = await newPhone(browser);
   const { page, door } = phone;
-  page.setDefaultTimeout(100_000);
+  page.setDefaultTimeout(400_000);
   await openReady(phone);
   await page.selectOption("#language", answers.bundles.at(-1).id); // int8
   await inState(page, "ready");

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 import { Door } from "./door.js";
 
+const PATIENCE = 120_000; // ms: other work on the machine may slow all of this down
 export const SIZE = { width: 360, height: 740 };
 const ARGUMENTS = ["--no-sandbox", "--disable-gpu"];
 const PHONE = { viewport: SIZE, deviceScaleFactor: 2, isMobile: true, hasTouch: true, locale: "sw-KE" };
@@ -34,6 +35,7 @@ export async function newPhoneWithProfile(profile, options = {}) {
 }
 
 async function withApp(context, page, folder = "/some/folder/") {
+  context.setDefaultTimeout(PATIENCE);
   const door = await new Door(process.env.APP, folder).open();
   const troubles = [];
   context.on("request", (request) => {

@@ -19,6 +19,7 @@ const TROUBLES = [
   ["a manifest that is no JSON", { path: /\/manifest\.json/, change: half }, /cannot be used.*manifest\.json/i],
   ["no catalog", { path: /catalog\.json/, status: 404 }, /part of this app.*try again.*catalog\.json/i],
   ["half a WebAssembly file", { path: /\.wasm$/, cutAt: 1000 }, /part of this app.*try again.*\.wasm/i],
+  ["no module of the page", { path: /^highlight\.js/, status: 500 }, /part of this app.*try again.*app\.js/i],
   ["no worker", { path: /^worker\.js/, status: 500 }, /part of this app.*try again.*worker\.js/i],
 ];
 
@@ -85,6 +86,19 @@ test("full storage: the app works, says that it will not offline, and keeps noth
   await page.reload();
   await inState(page, "ready");
   await storedForOffline(page);
+  await phone.end();
+});
+
+test("a browser too old to read the app is told what it needs", async () => {
+  const phone = await newPhone(browser);
+  const { page, door } = phone;
+  door.faults = [{ path: /^highlight\.js/, status: 200, change: () => Buffer.from("export let 1;") }];
+  await page.goto(door.url);
+  await inState(page, "error");
+  assert.match(await complaint(page), /too old.*Chrome or Edge 100, Firefox 114, Safari 16\.4.*Update.*Syntax/);
+  door.faults = [];
+  await page.click("#retry");
+  await inState(page, "ready");
   await phone.end();
 });
 

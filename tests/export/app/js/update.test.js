@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { answers, inState, launch, newPhone, openReady, storedForOffline, tag } from "./phone.js";
+import { answers, forgetBundles, inState, launch, newPhone, openReady, storedForOffline, tag } from "./phone.js";
 
 let browser;
 before(async () => (browser = await launch()));
@@ -40,6 +40,42 @@ test("a new version is offered, taken when the user wants it, and fetches no bun
   assert.deepEqual(await tag(page, `${text} `), entities);
   assert.equal(door.count(/^bundles\//), 0);
   assert.deepEqual(phone.troubles, []);
+  await phone.end();
+});
+
+test("two tabs change to a new version together, and each keeps its text", async () => {
+  const phone = await newPhone(browser);
+  const { context, page, door } = phone;
+  await openReady(phone);
+  await storedForOffline(page);
+  const other = await context.newPage();
+  await openReady({ page: other, door });
+  for (const [one, text] of [[page, "Samia"], [other, "Kano"]]) await tag(one, text);
+  door.upstream = process.env.NEWER_APP;
+  const session = await context.newCDPSession(page);
+  await Promise.all([page.waitForEvent("load"), session.send("Page.reload", { ignoreCache: true })]);
+  await page.waitForSelector("#update:not([hidden])");
+  const reloaded = [page, other].map((one) => one.waitForEvent("load"));
+  await Promise.all([...reloaded, page.click("#update-now")]);
+  for (const [one, text] of [[page, "Samia"], [other, "Kano"]]) {
+    await inState(one, "ready");
+    assert.equal(await isNewer(one), true);
+    assert.equal(await one.inputValue("#text"), text);
+  }
+  await phone.end();
+});
+
+test("an app whose bundle is gone from the server offers the newer version", async () => {
+  const phone = await newPhone(browser);
+  const { context, page, door } = phone;
+  await openReady(phone);
+  await storedForOffline(page);
+  await forgetBundles({ context, page });
+  door.upstream = process.env.NEWER_APP;
+  door.faults = [{ path: /^bundles\//, status: 404 }];
+  await page.reload();
+  await inState(page, "error");
+  await page.waitForSelector("#update:not([hidden])");
   await phone.end();
 });
 

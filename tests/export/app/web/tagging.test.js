@@ -2,7 +2,28 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Latencies, LatestText, rememberSentences } from "../../../../export/app/web/tagging.js";
+import { Latencies, LatestText, rememberSentences, startWorker } from "../../../../export/app/web/tagging.js";
+
+test("a worker that fails is told from files that did not come and from a browser that is too old", (t) => {
+  t.after(() => delete globalThis.Worker);
+  globalThis.Worker = EventTarget;
+  const failure = ({ message, heard = false, simd = true }) => {
+    const validate = t.mock.method(WebAssembly, "validate", () => simd);
+    let told;
+    const worker = startWorker(
+      () => {},
+      ({ code }) => (told = code),
+    );
+    if (heard) worker.dispatchEvent(new Event("message"));
+    worker.dispatchEvent(Object.assign(new Event("error"), { message }));
+    validate.mock.restore();
+    return told;
+  };
+  assert.equal(failure({ message: undefined }), "app");
+  assert.equal(failure({ message: undefined, simd: false }), "unsupported");
+  assert.equal(failure({ message: "SyntaxError: import declarations" }), "unsupported");
+  assert.equal(failure({ message: "RangeError", heard: true }), "stopped");
+});
 
 test("a text goes out at once when nothing is under way", () => {
   const sent = [];
