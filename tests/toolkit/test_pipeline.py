@@ -149,6 +149,11 @@ def first(bench: Bench) -> subprocess.CompletedProcess[str]:
     return bench.run("first")
 
 
+@pytest.fixture(scope="module")
+def gpu(bench: Bench, first: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
+    return bench.run("gpu", variants='"llm-int8"')
+
+
 def test_the_line_ends_in_a_bundle_that_verifies(bench: Bench, first: subprocess.CompletedProcess[str]) -> None:
     assert first.returncode == 0, first.stderr
     record = bench.record("first")
@@ -246,10 +251,9 @@ def test_a_failed_verdict_leaves_the_best_attempt_and_exits_1(
 
 
 def test_other_formats_ship_beside_an_onnx_model_that_verify_can_check(
-    bench: Bench, first: subprocess.CompletedProcess[str]
+    bench: Bench, gpu: subprocess.CompletedProcess[str]
 ) -> None:
-    run = bench.run("gpu", variants='"llm-int8"')
-    assert run.returncode == 0, run.stderr
+    assert gpu.returncode == 0, gpu.stderr
     bundle = Path(bench.record("gpu").bundle)
     manifest = read_manifest(bundle / "manifest.json")
     assert manifest.model == "onnx/model_int8.onnx"
@@ -262,7 +266,7 @@ def test_other_formats_ship_beside_an_onnx_model_that_verify_can_check(
     importlib.util.find_spec("onnxruntime_extensions") is None, reason="needs onnxruntime-extensions: make setup"
 )
 def test_a_recipe_can_ask_for_the_tagger_as_one_graph_beside_any_other_format(
-    bench: Bench, first: subprocess.CompletedProcess[str]
+    bench: Bench, gpu: subprocess.CompletedProcess[str]
 ) -> None:
     run = bench.run("graph", f"text2labels = true\n{RECIPE}", variants='"llm-int8"')
     assert run.returncode == 0, run.stderr
