@@ -11,6 +11,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,25 +79,37 @@ def verify_bundle(path: Path) -> VerifyReport:
         UserError: there is no folder or file at `path`, it cannot be read, or the disk is full while a zip is
             unpacked.
     """
-    try:
-        return _verify(path)
-    except OSError as error:
-        raise UserError(
-            f"{error.filename or path} cannot be read: {error.strerror}.",
-            "Check its permissions and the disk.",
-        ) from error
+    with verified(path) as (report, _):
+        return report
 
 
-def _verify(path: Path) -> VerifyReport:
+@contextmanager
+def verified(path: Path) -> Iterator[tuple[VerifyReport, Path]]:
+    """What `verify_bundle` says of the bundle at `path`, and its folder: a zip's is there for as long.
+
+    Raises:
+        UserError: as `verify_bundle`.
+    """
+    with ExitStack() as stack:
+        try:
+            report, folder = _verify(path, stack)
+        except OSError as error:
+            raise UserError(
+                f"{error.filename or path} cannot be read: {error.strerror}.",
+                "Check its permissions and the disk.",
+            ) from error
+        yield report, folder
+
+
+def _verify(path: Path, stack: ExitStack) -> tuple[VerifyReport, Path]:
     if path.is_dir():
-        return _verify_folder(path, path)
+        return _verify_folder(path, path), path
     if not path.is_file():
         raise UserError(f"There is no bundle at {path}.", "Give the folder or the zip that `make bundle` wrote.")
-    with tempfile.TemporaryDirectory(prefix="verify-") as temporary:
-        problems = unpack_zip(path, Path(temporary))
-        if problems:
-            return VerifyReport(path, _lines(problems))
-        return _verify_folder(Path(temporary), path)
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="verify-")))
+    if problems := unpack_zip(path, folder):
+        return VerifyReport(path, _lines(problems)), folder
+    return _verify_folder(folder, path), folder
 
 
 def _verify_folder(folder: Path, shown: Path) -> VerifyReport:

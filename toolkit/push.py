@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from export.archive import unpack_zip
 from export.manifest import EVIDENCE, MANIFEST, MAX_MANIFEST_BYTES, FileEntry, file_entry
 from export.runtime.errors import UserError
 from export.strict_json import loads
-from export.verify import list_folder, verify_bundle
+from export.verify import list_folder, verified
 from toolkit import __version__
 from toolkit.push_errors import explained
 
@@ -86,7 +84,7 @@ def push_bundle(bundle: Path, repo: str, *, public: bool = False, progress: Prog
     constants.HF_HUB_DISABLE_TELEMETRY = True  # else each request names the libraries installed here
     if progress is not None:
         disable_progress_bars()  # two bars in one terminal overwrite each other
-    with _verified(bundle) as folder:
+    with _opened(bundle) as folder:
         told(0.1)
         names = sorted(list_folder(folder)[0])
         api = HfApi(token=token, library_name="afriberta-edge", library_version=__version__)
@@ -112,18 +110,13 @@ def _check_name(repo: str) -> None:
 
 
 @contextmanager
-def _verified(bundle: Path) -> Iterator[Path]:
-    """The bundle's folder, unpacked if it is a zip."""
-    report = verify_bundle(bundle)
-    if not report.ok:
-        listed = "; ".join(report.problems[:3])
-        raise UserError(f"{bundle} is damaged and stays here: {listed}", "Make it again; see make verify.", 1)
-    if bundle.is_dir():
-        yield bundle
-        return
-    with tempfile.TemporaryDirectory(prefix="push-") as temporary:
-        unpack_zip(bundle, Path(temporary))
-        yield Path(temporary)
+def _opened(bundle: Path) -> Iterator[Path]:
+    """The folder of a bundle that is whole; a zip is unpacked for as long."""
+    with verified(bundle) as (report, folder):
+        if not report.ok:
+            listed = "; ".join(report.problems[:3])
+            raise UserError(f"{bundle} is damaged and stays here: {listed}", "Make it again; see make verify.", 1)
+        yield folder
 
 
 def _remote(api: HfApi, repo: str) -> _Remote | None:

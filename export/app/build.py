@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from export.app.serve import BUNDLES, COMPRESSED_ALREADY, gzipped
-from export.archive import unpack_zip
 from export.atomic import canonical_json, new_folder_atomic, write_json_atomic
 from export.manifest import GOLDEN, MANIFEST, Manifest, read_manifest
 from export.names import name_problem
 from export.runtime.errors import UserError
-from export.verify import verify_bundle
+from export.verify import verified
 
 WEB = Path(__file__).parent / "web"
 RUNTIME = Path(__file__).parent.parent / "runtime" / "js"
@@ -143,18 +141,13 @@ def _is_app(folder: Path) -> bool:
 @contextmanager
 def _opened(path: Path) -> Iterator[Path]:
     """The folder of a bundle that is whole and answers as it did; a zip is unpacked for as long."""
-    report = verify_bundle(path)
-    if not report.ok:
-        more = f" (and {len(report.problems) - 1} more)" if len(report.problems) > 1 else ""
-        raise UserError(
-            f"{path} is not to be trusted: {report.problems[0]}{more}", f"make verify BUNDLE={path} lists all.", 1
-        )
-    if path.is_dir():
-        yield path
-        return
-    with tempfile.TemporaryDirectory(prefix="app-") as temporary:
-        unpack_zip(path, Path(temporary))
-        yield Path(temporary)
+    with verified(path) as (report, folder):
+        if not report.ok:
+            more = f" (and {len(report.problems) - 1} more)" if len(report.problems) > 1 else ""
+            raise UserError(
+                f"{path} is not to be trusted: {report.problems[0]}{more}", f"make verify BUNDLE={path} lists all.", 1
+            )
+        yield folder
 
 
 def _add_bundle(opened: Path, given: Path, folder: Path, others: Sequence[Entry]) -> Entry:

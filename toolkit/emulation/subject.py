@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.archive import unpack_zip
 from export.manifest import MANIFEST, file_entry, model_digest, read_manifest
 from export.onnx_scan import scan_onnx
 from export.runtime.answers import read_golden
 from export.runtime.errors import UserError
 from export.runtime.files import damaged
-from export.verify import verify_bundle
+from export.verify import verified
 from toolkit.folders import folder_labels
 from toolkit.prediction import WINDOW
 
@@ -46,22 +44,15 @@ def open_bundle(bundle: Path) -> Iterator[Subject]:
     Raises:
         UserError: there is no bundle, or verify finds a problem.
     """
-    if not bundle.is_file():
-        yield _bundle_subject(bundle, bundle)
-        return
-    with tempfile.TemporaryDirectory(prefix="emulate-") as temporary:
-        if problems := unpack_zip(bundle, Path(temporary)):
-            raise _unsound(bundle, problems[0])
-        yield _bundle_subject(bundle, Path(temporary))
+    with verified(bundle) as (report, folder):
+        if not report.ok:
+            raise UserError(
+                f"{bundle} is not a sound bundle: {report.problems[0]}", "`make verify` lists all that is wrong."
+            )
+        yield _bundle_subject(folder)
 
 
-def _unsound(bundle: Path, problem: str) -> UserError:
-    return UserError(f"{bundle} is not a sound bundle: {problem}", "`make verify` lists all that is wrong.")
-
-
-def _bundle_subject(shown: Path, folder: Path) -> Subject:
-    if problems := verify_bundle(folder).problems:
-        raise _unsound(shown, problems[0])
+def _bundle_subject(folder: Path) -> Subject:
     manifest = read_manifest(folder / MANIFEST)
     return Subject(
         name=manifest.name,
