@@ -30,6 +30,8 @@ from export.text2labels import FILE, Parts, SentenceTooLong, Text2Labels, by_run
 from export.verify import verify_bundle
 from tests.export.forgery import problems, rehash
 from tests.export.runtime.hard_texts import hard_texts
+from toolkit.data.types import Sentence
+from toolkit.evaluate import evaluate_bundle
 
 pytest.importorskip("onnxruntime_extensions", reason="needs onnxruntime-extensions: make setup")
 
@@ -93,6 +95,11 @@ def with_graph(parts: Parts, file: Path, tmp_path: Path) -> Path:
         alternative_packages=(package,),
     )
     return write_bundle(variant, details, tmp_path / "bundle").folder
+
+
+def test_a_bundle_that_holds_it_is_evaluated(with_graph: Path, parts: Parts) -> None:
+    sentences = [Sentence(("Rais", "Samia", "alifika", "."), ("O", "B-PER", "O", "O"))]
+    assert len(evaluate_bundle(with_graph, sentences, parts.labels).predictions) == 1
 
 
 def readable(text: str) -> bool:
