@@ -16,7 +16,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,28 +149,38 @@ def _unpack(packages: Sequence[str], architecture: str, folder: Path, keep: Sequ
         write_json_atomic(temporary / "packages.json", digests)
 
 
-def _download(packages: Sequence[str], architecture: str, state: Path) -> list[Path]:
-    """The .deb files of `packages` and all they need, by apt with no state but `state`."""
+def private_apt(state: Path, settings: Mapping[str, str]) -> list[str]:
+    """The command line of an apt-get that keeps to the folder `state`, where nothing counts as installed."""
     for name in ("lists/partial", "archives/partial"):
         (state / name).mkdir(parents=True)
-    (state / "status").touch()  # nothing counts as installed
-    settings = {
-        "APT::Architecture": architecture,
-        "APT::Architectures::": architecture,
+    (state / "status").touch()
+    own = {
         "APT::Install-Recommends": "0",
         "APT::Sandbox::User": "root",  # the user _apt cannot write here
         "Acquire::Languages": "none",
-        "Acquire::Retries": "1",
         "Debug::NoLocking": "1",
         "Dir::State": f"{state}",
         "Dir::State::lists": f"{state}/lists",
         "Dir::State::status": f"{state}/status",
         "Dir::Cache": f"{state}",
         "Dir::Cache::archives": f"{state}/archives",
-        "Dir::Cache::pkgcache": "",
-        "Dir::Cache::srcpkgcache": "",
     }
-    apt = ["apt-get", "-qq", "--yes", *(part for key, value in settings.items() for part in ("-o", f"{key}={value}"))]
+    options = (part for key, value in {**own, **settings}.items() for part in ("-o", f"{key}={value}"))
+    return ["apt-get", "-qq", "--yes", *options]
+
+
+def _download(packages: Sequence[str], architecture: str, state: Path) -> list[Path]:
+    """The .deb files of `packages` and all they need, by apt with no state but `state`."""
+    apt = private_apt(
+        state,
+        {
+            "APT::Architecture": architecture,
+            "APT::Architectures::": architecture,
+            "Acquire::Retries": "1",
+            "Dir::Cache::pkgcache": "",
+            "Dir::Cache::srcpkgcache": "",
+        },
+    )
     remedy = (
         f"Check the connection, and that this machine's package sources have {architecture} packages "
         "(on Ubuntu arm64 has sources of its own, ports). " + _ELSEWHERE

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from export.atomic import new_folder_atomic
 from export.runtime.errors import UserError
+from toolkit.emulation.sysroot import private_apt
 
 PROJECT = Path(__file__).resolve().parents[3]
 CACHE = PROJECT / ".cache" / "swift"
@@ -115,28 +116,13 @@ def fetch(root: Path = ROOT) -> None:
 
 def _download(state: Path) -> list[Path]:
     """The .deb files, by apt with no state but `state`, from where this machine gets its own Debian packages."""
-    for name in ("lists/partial", "archives/partial"):
-        (state / name).mkdir(parents=True)
-    (state / "status").touch()
     sites = _run("apt-get", "indextargets", "--format", "$(REPO_URI)").split()
     site = next((site for site in sites if site.endswith("/debian/")), None)
     if site is None:
         raise UserError("This machine's package sources name no archive of Debian's.", _REMEDY)
     (state / "sources.list").write_text(f"deb [signed-by={KEYRING}] {site} {SUITE} main\n", "utf-8")
-    settings = {
-        "APT::Install-Recommends": "0",
-        "APT::Sandbox::User": "root",
-        "Acquire::Languages": "none",
-        "Debug::NoLocking": "1",
-        "Dir::State": f"{state}",
-        "Dir::State::lists": f"{state}/lists",
-        "Dir::State::status": f"{state}/status",
-        "Dir::Cache": f"{state}",
-        "Dir::Cache::archives": f"{state}/archives",
-        "Dir::Etc::sourcelist": f"{state}/sources.list",
-        "Dir::Etc::sourceparts": "/dev/null",
-    }
-    apt = ["apt-get", "-qq", "--yes", *(part for key, value in settings.items() for part in ("-o", f"{key}={value}"))]
+    sources = {"Dir::Etc::sourcelist": f"{state}/sources.list", "Dir::Etc::sourceparts": "/dev/null"}
+    apt = private_apt(state, sources)
     _run(*apt, "update")
     _run(*apt, "--download-only", "install", *PACKAGES)
     return sorted((state / "archives").glob("*.deb"))
